@@ -1,0 +1,79 @@
+# `make` lists the targets. Each sets up what it needs the first time; after that it starts at once.
+
+PYTHON ?= python3
+export PYTHON
+
+PIP_INSTALL = .venv/bin/pip install --quiet --disable-pip-version-check
+CLIENT = sente/static/client.js
+# What must be covered to the last branch: the pure core, and all that reads bytes and values from outside.
+FULLY_COVERED = sente/protocol/*,sente/packers/*,sente/events/*
+
+.SILENT:
+.PHONY: help demo test check fmt clean
+
+help: ## list the targets
+	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: .make/demo $(CLIENT) ## run the reference example on 127.0.0.1 (PORT=8001 for another port)
+	echo "==> Starting the demo"
+	.venv/bin/sente demo $(if $(PORT),--port $(PORT))
+
+test: .make/dev $(CLIENT) ## run every test and hold the coverage
+	echo "==> Testing the JavaScript client"
+	cd js && npm test --silent
+	echo "==> Testing the Python package"
+	.venv/bin/coverage run -m pytest
+	echo "==> Asking for full branch coverage of $(FULLY_COVERED)"
+	.venv/bin/coverage report --include='$(FULLY_COVERED)' --fail-under=100
+
+check: .make/dev ## lint, formatting and types
+	echo "==> Linting with ruff"
+	.venv/bin/ruff check
+	echo "==> Checking the formatting with ruff"
+	.venv/bin/ruff format --check
+	echo "==> Checking types with mypy"
+	.venv/bin/mypy
+	echo "==> Checking types with pyright"
+	js/node_modules/.bin/pyright
+	echo "==> Checking types with tsc"
+	cd js && npm run --silent check
+	echo "==> Checking the shell scripts, where shellcheck is installed"
+	if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run; fi
+
+fmt: .make/dev ## format the code and fix what can be fixed
+	echo "==> Formatting with ruff"
+	.venv/bin/ruff check --fix-only
+	.venv/bin/ruff format
+
+clean: ## remove everything that was installed or built here
+	echo "==> Removing what was installed or built"
+	rm -rf .make .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .benchmarks dist
+	rm -rf js/node_modules js/dist js/.build $(CLIENT) $(CLIENT).map
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Setup. The environment and node_modules are their own stamps: delete one and it is made again.
+
+.venv/bin/pip:
+	scripts/debian-packages venv
+	echo "==> Creating .venv"
+	$(PYTHON) -m venv .venv
+
+.make/demo: .venv/bin/pip pyproject.toml
+	echo "==> Installing the package with what the demo needs"
+	$(PIP_INSTALL) --editable '.[demo]'
+	mkdir -p .make && touch $@
+
+.make/dev: .venv/bin/pip pyproject.toml js/node_modules/.package-lock.json
+	scripts/debian-packages chromium
+	echo "==> Installing the package with the tools for development"
+	$(PIP_INSTALL) --editable '.[dev]'
+	mkdir -p .make && touch .make/demo $@
+
+js/node_modules/.package-lock.json: js/package.json js/package-lock.json
+	echo "==> Installing the JavaScript tools"
+	cd js && npm ci --silent
+	touch $@
+
+$(CLIENT): js/node_modules/.package-lock.json js/build.mjs $(wildcard js/tsconfig*.json js/src/*.ts js/src/*/*.ts)
+	echo "==> Building the JavaScript client"
+	cd js && npm run --silent build

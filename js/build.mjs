@@ -1,0 +1,28 @@
+// Bundles the client: dist/index.js for npm, ../sente/static/client.js for the Python package to serve.
+// With --tests it bundles the tests instead, for node:test.
+import { readdir, rm } from "node:fs/promises";
+import { build } from "esbuild";
+
+process.chdir(import.meta.dirname);
+
+const shared = { bundle: true, format: "esm", target: "es2022", sourcemap: true, logLevel: "warning" };
+
+if (process.argv.includes("--tests")) {
+  // A test that was deleted must not run on from its old bundle.
+  await rm(".build", { recursive: true, force: true });
+  const tests = (await readdir("test")).filter((name) => name.endsWith(".test.ts"));
+  await build({
+    ...shared,
+    entryPoints: tests.map((name) => `test/${name}`),
+    outdir: ".build",
+    platform: "node",
+    packages: "external",
+  });
+} else {
+  await rm("dist", { recursive: true, force: true });
+  const client = { ...shared, entryPoints: ["src/index.ts"], platform: "neutral" };
+  await Promise.all([
+    build({ ...client, outfile: "dist/index.js" }),
+    build({ ...client, outfile: "../sente/static/client.js", minify: true }),
+  ]);
+}

@@ -1,0 +1,140 @@
+"""Every error of sente, in one tree. This module imports nothing of the project.
+
+::
+
+    SenteError
+    ├─ ConfigError (ValueError)          a setting is wrong; says which and what to write instead
+    ├─ PackError (ValueError)            a value cannot be packed; says where in the value
+    ├─ UnpackError (ValueError)          bytes from outside are not what the packer reads
+    ├─ ProtocolError(close_code)         the other side broke the protocol
+    ├─ Rejected(status, reason)          a connection was refused
+    ├─ RequestError
+    │  ├─ RequestTimeout (TimeoutError)  no reply before the deadline
+    │  └─ RequestFailed(code, message)   the other side answered with an error
+    ├─ Disconnected(reason)              there is no line, or the session ended first
+    └─ OutboxFull                        a bounded buffer is full
+
+Facts are attributes, never something to parse out of a message.
+"""
+
+from typing import Any
+
+
+class SenteError(Exception):
+    """The base of every error that sente raises on purpose.
+
+    >>> issubclass(PackError, SenteError)
+    True
+    """
+
+
+class ConfigError(SenteError, ValueError):
+    """A setting is wrong. The message names the setting and what would be right.
+
+    >>> raise ConfigError("packers=[]: name at least one packer, for example 'json'")
+    Traceback (most recent call last):
+    sente.errors.ConfigError: packers=[]: name at least one packer, for example 'json'
+    """
+
+
+class PackError(SenteError, ValueError):
+    """A value cannot be written by a packer.
+
+    ``path`` says where in the value the offender sits (``data.items[3]``).
+
+    >>> PackError("bytes cannot be written as JSON", path="data.photo").path
+    'data.photo'
+    """
+
+    def __init__(self, reason: str, *, path: str = "") -> None:
+        super().__init__(f"{path}: {reason}" if path else reason)
+        self.reason = reason
+        self.path = path
+
+
+class UnpackError(SenteError, ValueError):
+    """Bytes from outside are not what the packer reads.
+
+    >>> isinstance(UnpackError("not JSON"), ValueError)
+    True
+    """
+
+
+class ProtocolError(SenteError):
+    """The other side sent something the protocol does not allow.
+
+    ``close_code`` is the WebSocket close code that answers it (protocol reference, "Errors").
+
+    >>> ProtocolError("seq must be a whole number").close_code
+    4400
+    """
+
+    def __init__(self, reason: str, close_code: int = 4400) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.close_code = close_code
+
+
+class Rejected(SenteError):
+    """A connection was refused: on HTTP an answer with ``status``, on a WebSocket close code ``4000 + status``.
+
+    Raise it in a hook to refuse with a sentence of your own.
+
+    >>> Rejected(401, "log in first").status
+    401
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status}: {reason}")
+        self.status = status
+        self.reason = reason
+
+
+class RequestError(SenteError):
+    """A request did not get the reply it asked for.
+
+    >>> issubclass(RequestTimeout, RequestError)
+    True
+    """
+
+
+class RequestTimeout(RequestError, TimeoutError):
+    """No reply came before the asker's deadline. A late one is counted and dropped.
+
+    >>> issubclass(RequestTimeout, TimeoutError)
+    True
+    """
+
+
+class RequestFailed(RequestError):
+    """The other side answered with an error; raised in a handler, exactly this goes to the asker.
+
+    >>> RequestFailed("room_full", "the room holds 20 people", {"limit": 20}).code
+    'room_full'
+    """
+
+    def __init__(self, code: str, message: str = "", data: Any = None) -> None:
+        super().__init__(f"{code}: {message}" if message else code)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class Disconnected(SenteError):
+    """There is no line, or the session ended before the outcome was known.
+
+    >>> Disconnected("the client is not connected").reason
+    'the client is not connected'
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class OutboxFull(SenteError):
+    """A bounded buffer of unsent events is full.
+
+    >>> issubclass(OutboxFull, SenteError)
+    True
+    """

@@ -1,0 +1,18 @@
+"""The session as pure state machines: no I/O, no clock, no randomness, no logging.
+
+Inputs take ``now`` (seconds of any monotonic clock); work goes out as actions, collected with ``take_actions()`` after
+each input; ``next_timer()`` says when ``handle_timer(now)`` wants to be called. The rules are those of
+``docs/reference/protocol.md``; section numbers in the docstrings refer to it.
+
+==================  ====================================================================
+``messages``        what travels: plain lists <-> packets
+``outbox``          ``Outbox``: numbered, kept until acknowledged, bounded
+``inbox``           ``Inbox``: each number once, in order
+``conversation``    what both sides of a session do alike: outbox, inbox, acknowledgements
+``server_session``  one client as the server sees it
+``client_session``  the same conversation from the client: reconnects, requests, downgrade
+``client_state``    what an application sees of its connection
+``backoff``         how long to wait before the next attempt
+``settings``        every time and limit with its default and the reason for it
+==================  ====================================================================
+"""

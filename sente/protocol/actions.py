@@ -1,0 +1,124 @@
+"""What a session asks its driver to do. Collected with ``take_actions()`` after each input, carried out in order."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from sente.protocol.messages import Event, Packet
+
+Link: TypeAlias = int
+"""A name the driver gives to a WebSocket or to one HTTP exchange; never used twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Send packets on a WebSocket, each as one frame."""
+
+    link: Link
+    packets: tuple[Packet, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """End an HTTP exchange with status 200: the head, then the packets. Server only."""
+
+    link: Link
+    head: dict[str, Any]
+    packets: tuple[Packet, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close a WebSocket with ``code``; end an HTTP exchange with status ``code - 4000`` (503 for codes below 4400).
+
+    A client gives the exchange up instead.
+    """
+
+    link: Link
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Hand an event to the application; ``ref`` if it asks for a reply. ``link`` is what it came on."""
+
+    event: Event
+    ref: int | None = None
+    link: Link = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceChanged:
+    """The client is now present over ``transport``, or absent."""
+
+    transport: Literal["ws", "poll"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over: ``reason`` is one word for counters and logs. Nothing may be put into it any more."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLink:
+    """Open a new link. Client only.
+
+    On ``ws``: open a WebSocket and call ``first_frame`` with the first frame. On ``poll``: fetch the welcome with
+    GET and call ``first_frame`` with it.
+    """
+
+    link: Link
+    transport: Literal["ws", "poll"]
+
+
+@dataclass(frozen=True, slots=True)
+class SayHello:
+    """Complete ``hello`` with the application's ``csrf`` and ``auth`` and send it as JSON text. Client only.
+
+    On ``poll`` the answer goes to ``exchanged``.
+    """
+
+    link: Link
+    transport: Literal["ws", "poll"]
+    hello: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """POST ``head`` and ``packets``; give the answer to ``exchanged``, or its failure to ``link_lost``. Client only."""
+
+    link: Link
+    head: dict[str, Any]
+    packets: tuple[Packet, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A request has its outcome: a value, an error the other side sent, a timeout, or the session's end. Client only."""
+
+    ref: int
+    outcome: Literal["reply", "error", "timeout", "disconnected"]
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """Events that left, and nobody can know whether they arrived: the server that took them is gone. Client only."""
+
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The connection's state changed. Client only; the states are ``ClientState``."""
+
+    old: Any
+    new: Any
+
+
+ServerAction: TypeAlias = Transmit | Answer | Close | Deliver | PresenceChanged | Ended
+ClientAction: TypeAlias = (
+    OpenLink | SayHello | Transmit | Exchange | Close | Deliver | Settle | Unconfirmed | StateChanged
+)

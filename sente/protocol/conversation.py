@@ -1,0 +1,171 @@
+"""What both sides of a session do alike: say each thing until it is acknowledged, hear each thing once (§5)."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sente.protocol.actions import Link
+from sente.protocol.greeting import PeerLimits
+from sente.protocol.inbox import Inbox
+from sente.protocol.messages import Ack, Event, Events, Packet, Ping, Pong, Reply, Request
+from sente.protocol.outbox import Answered, Asked, Outbox
+from sente.protocol.settings import AckPolicy, Limits
+
+REACH_PER_REQUEST = 16
+"""Replies pass the window; so many per request that may be open can be under way before the sender is at fault."""
+
+ENVELOPE = 32
+"""What a batch adds around its events, at most: brackets, null and a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One thing that is in order now, and the link it came on; ``None`` is a dropped event."""
+
+    what: Event | Request | Reply | None
+    link: Link
+
+
+Frames: TypeAlias = tuple[Packet, ...]
+
+
+class Conversation:
+    """One side of a session. On a new link ``greet`` and rewind the outbox; then ``hear`` packets and ``say`` what is due."""
+
+    def __init__(self, limits: Limits, *, acks: AckPolicy, peer: PeerLimits, implied: bool) -> None:
+        self.limits = limits
+        self.acks = acks
+        self.peer = peer
+        self.outbox = Outbox()
+        self.inbox: Inbox[Heard] = Inbox(limits.window + REACH_PER_REQUEST * limits.requests)
+        self.backlog = 0
+        """Events handed to the application and not yet handled: the driver's to keep."""
+        self._implied = implied  # leave seq out of batches: the server's do without, so that they are shared
+        self._told = 0  # the last acknowledgement given
+        self._owed_since: float | None = None
+        self._owed_bytes = 0
+        self._asked_for_ack = False
+        self._expected = 1  # what an unnumbered batch on the current link begins with
+
+    @property
+    def full(self) -> bool:
+        """Whether more is kept for the other side than allowed."""
+        return len(self.outbox) > self.limits.outbox or self.outbox.bytes > self.limits.outbox_bytes
+
+    # -- hearing
+
+    def greet(self) -> int:
+        """A new link is being greeted: the ``ack`` to state, after which the other side's numbers go on."""
+        self._tell()
+        self._expected = self._told + 1
+        return self._told
+
+    def body(self, seq: int, ack: int) -> None:
+        """An HTTP body begins: each is a small link of its own."""
+        self.outbox.acknowledge(ack)
+        self._expected = seq
+
+    def hear(self, packet: Packet, link: Link, size: int, now: float) -> list[Heard]:
+        """What the packet put in order. Acknowledgements in it are taken, one is owed for what it brought.
+
+        Raises:
+            ProtocolError: its numbers cannot be: the session cannot go on.
+        """
+        match packet:
+            case Events(events, seq):
+                if seq == 0:
+                    return [Heard(event, link) for event in events if event is not None]
+                heard: list[Heard] = []
+                for number, event in enumerate(events, self._expected if seq is None else seq):
+                    heard += self._number(number, Heard(event, link), now)
+            case Request(seq=seq, ack=ack) | Reply(seq=seq, ack=ack):
+                self._acknowledged(ack)
+                heard = self._number(seq, Heard(packet, link), now)
+            case Ack(ack=ack) | Ping(ack=ack) | Pong(ack=ack):
+                self._acknowledged(ack)
+                self._asked_for_ack |= isinstance(packet, Ack) and packet.please
+                return []
+            case _:
+                return []
+        self._owed_bytes += size
+        return heard
+
+    def _number(self, seq: int, heard: Heard, now: float) -> list[Heard]:
+        self._expected = seq + 1
+        if self._owed_since is None:
+            self._owed_since = now
+        return self.inbox.take(seq, heard)
+
+    def _acknowledged(self, ack: int | None) -> None:
+        if ack is not None:
+            self.outbox.acknowledge(ack)
+
+    # -- acknowledging
+
+    @property
+    def _tellable(self) -> int:
+        """How far this side has taken charge: held back while handlers lag, so that in time the sender waits."""
+        return max(self._told, self.inbox.top - max(0, self.backlog - self.limits.backlog))
+
+    def ack_due(self) -> float | None:
+        """When an acknowledgement must go alone; ``None`` if nothing is owed."""
+        owed = self._tellable - self._told
+        if self._asked_for_ack:
+            return 0.0
+        if not owed:
+            return None
+        # a quarter of the window at the latest, or its sender would wait for the delay
+        if owed >= min(self.acks.items, self.limits.window // 4) or self._owed_bytes >= min(
+            self.acks.bytes, self.limits.window_bytes // 4
+        ):
+            return 0.0
+        return 0.0 if self._owed_since is None else self._owed_since + self.acks.delay
+
+    def ack(self) -> int:
+        """The acknowledgement, for a packet or head that always states it."""
+        self._tell()
+        return self._told
+
+    def news(self) -> int | None:
+        """The acknowledgement, for a packet that can take it along, or ``None`` if it says nothing new."""
+        told = self._told
+        self._tell()
+        return self._told if self._told > told else None
+
+    def _tell(self) -> None:
+        self._told = self._tellable
+        self._owed_since = None
+        self._owed_bytes = 0
+        self._asked_for_ack = False
+
+    # -- saying
+
+    def say(self, *, max_bytes: float = float("inf")) -> Frames:
+        """The packets that may leave now: runs of events as batches no longer than the other side takes."""
+        items = self.outbox.take(window=self.peer.window, window_bytes=self.peer.window_bytes, max_bytes=max_bytes)
+        packets: list[Packet] = []
+        batch: list[Event] = []
+        room = self.peer.packet
+        for seq, item in items:
+            if isinstance(item, Event) and batch and item.size + 1 <= room:
+                batch.append(item)
+                room -= item.size + 1
+                continue
+            if batch:
+                packets.append(self._batch(batch, seq))
+                batch = []
+            if isinstance(item, Event):
+                batch = [item]
+                room = self.peer.packet - item.size - ENVELOPE
+            else:
+                packets.append(self._packet(item, seq))
+        if batch:
+            packets.append(self._batch(batch, self.outbox.cursor))
+        return tuple(packets)
+
+    def _batch(self, events: list[Event], after: int) -> Events:
+        return Events(tuple(events), None if self._implied else after - len(events))
+
+    def _packet(self, item: Asked | Answered, seq: int) -> Packet:
+        if isinstance(item, Asked):
+            return Request(item.event, item.ref, seq, self.news())
+        return Reply(item.value, item.ref, seq, self.news(), item.failed)

@@ -1,0 +1,148 @@
+"""What was said to the other side and is not yet known to have arrived."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sente.errors import ProtocolError
+from sente.protocol.messages import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request on its way; ``reference`` is the asker's."""
+
+    event: Event
+    ref: int
+
+    @property
+    def size(self) -> int:
+        """What it costs packed, in bytes."""
+        return self.event.size
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A reply on its way."""
+
+    value: Any
+    ref: int
+    failed: bool
+    size: int = 0
+
+
+Item: TypeAlias = Event | Asked | Answered
+
+
+class Outbox:
+    """Items wait unnumbered, get their number when they first leave, and are kept until acknowledged (§5).
+
+    A number given only on leaving is what lets replies pass events that the window holds back, and lets an event that
+    has not left be dropped without a hole in the numbers.
+
+    Invariants: ``sent`` holds the numbers ``acked + 1 ..`` without a hole; ``acked < cursor <= next``.
+    """
+
+    __slots__ = ("_held_bytes", "_held_items", "_queue", "_replies", "_sent", "acked", "bytes", "cursor")
+
+    def __init__(self) -> None:
+        self._queue: deque[Item] = deque()
+        self._sent: deque[Item] = deque()
+        self._replies = 0  # replies among _queue: only they are looked for behind a full window
+        self._held_items = 0  # events and requests among _sent, what the window counts
+        self._held_bytes = 0
+        self.acked = 0
+        """The other side has taken charge of everything up to here."""
+        self.cursor = 1
+        """The number that leaves next on the current link."""
+        self.bytes = 0
+        """Size of everything kept."""
+
+    def __len__(self) -> int:
+        return len(self._queue) + len(self._sent)
+
+    @property
+    def next(self) -> int:
+        """The number the next new item will get."""
+        return self.acked + 1 + len(self._sent)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether something waits that has never left, or must leave again on this link."""
+        return bool(self._queue) or self.cursor < self.next
+
+    def put(self, item: Item) -> None:
+        """Add what is to be said next."""
+        self._queue.append(item)
+        self._replies += isinstance(item, Answered)
+        self.bytes += item.size
+
+    def acknowledge(self, ack: int) -> None:
+        """Forget what the other side has.
+
+        Raises:
+            ProtocolError: ``ack`` is a number that never left.
+        """
+        if ack >= self.next:
+            raise ProtocolError(f"ack {ack} was never sent")
+        for _ in range(ack - self.acked):
+            item = self._sent.popleft()
+            self.bytes -= item.size
+            self._count(item, -1)
+            self.acked += 1
+        self.cursor = max(self.cursor, self.acked + 1)
+
+    def rewind(self, ack: int) -> None:
+        """A new link: what lies above the other side's ``ack`` leaves again."""
+        self.acknowledge(ack)
+        self.cursor = self.acked + 1
+
+    def take(self, *, window: int, window_bytes: int, max_bytes: float = float("inf")) -> list[tuple[int, Item]]:
+        """Number and return what may leave now, in order, up to ``max_bytes`` (but at least one item).
+
+        Events and requests wait while ``window`` items or ``window_bytes`` of them are unacknowledged; replies pass.
+        """
+        taken: list[tuple[int, Item]] = []
+        room = max_bytes
+        while self.cursor < self.next:
+            item = self._sent[self.cursor - self.acked - 1]
+            if taken and item.size > room:
+                return taken
+            taken.append((self.cursor, item))
+            self.cursor += 1
+            room -= item.size
+        kept: list[Item] = []
+        while self._queue and (self._replies or not kept):
+            item = self._queue.popleft()
+            reply = isinstance(item, Answered)
+            if not reply and (kept or self._window_full(item, window, window_bytes)):
+                kept.append(item)
+                continue
+            if taken and item.size > room:
+                self._queue.appendleft(item)
+                break
+            self._sent.append(item)
+            self._count(item, 1)
+            self._replies -= reply
+            taken.append((self.cursor, item))
+            self.cursor += 1
+            room -= item.size
+        self._queue.extendleft(reversed(kept))
+        return taken
+
+    def sent_above(self, number: int) -> list[tuple[int, Item]]:
+        """What left with a number above ``number`` and is not acknowledged."""
+        return [(n, item) for n, item in enumerate(self._sent, self.acked + 1) if n > number]
+
+    def waiting(self) -> list[Item]:
+        """What never left."""
+        return list(self._queue)
+
+    def _window_full(self, item: Item, window: int, window_bytes: int) -> bool:
+        # one item larger than the window still passes alone
+        return self._held_items >= window or (self._held_items > 0 and self._held_bytes + item.size > window_bytes)
+
+    def _count(self, item: Item, sign: int) -> None:
+        if not isinstance(item, Answered):
+            self._held_items += sign
+            self._held_bytes += sign * item.size

@@ -1,0 +1,133 @@
+"""Which session a hello continues, and what is told of one that is gone (§4)."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sente.protocol.actions import Link
+from sente.protocol.greeting import Greeting, Hello
+from sente.protocol.server_session import ServerSession, Tombstone, Transport
+from sente.protocol.settings import ServerSettings
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """A session and who it belongs to; ``token`` is the secret that resumes it."""
+
+    token: str = field(repr=False)
+    client_id: str
+    uid: Any
+    session: ServerSession
+    predecessor: "Grave | None" = None
+    """The session before this one, which its client may still ask for if the handshake gets lost."""
+
+
+@dataclass(slots=True, eq=False)
+class Grave:
+    """A session that ended: what its client is told when it comes back in time."""
+
+    token: str = field(repr=False)
+    client_id: str
+    uid: Any
+    stone: Tombstone
+    until: float
+    missed: int
+    """Events addressed to it since it ended; less the broadcasts so far, which count for every grave at once."""
+    successor: Client | None = None
+
+
+class Sessions:
+    """All sessions of one endpoint by token, and the graves of those that ended."""
+
+    def __init__(self, settings: ServerSettings, new_token: Callable[[], str]) -> None:
+        self._settings = settings
+        self._new_token = new_token
+        self._clients: dict[str, Client] = {}
+        self._graves: dict[str, Grave] = {}  # oldest first
+        self._graves_of: dict[Any, list[Grave]] = {}
+        self._broadcasts = 0
+
+    def __iter__(self) -> Iterator[Client]:
+        return iter(self._clients.values())
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def find(self, token: str) -> Client | None:
+        """The client whose running session has this token."""
+        return self._clients.get(token)
+
+    def meet(
+        self, link: Link, transport: Transport, hello: Hello, client_id: str, uid: Any, data: Any, now: float
+    ) -> Client:
+        """Attach ``link`` to the session that ``hello`` asks for, or to a new one; the client it belongs to.
+
+        Resuming needs the token, the same client-id and the same user. A hello without a valid token never touches
+        another session of that client-id.
+        """
+        client = self._clients.get(hello.session or "")
+        grave = self._graves.get(hello.session or "")
+        if client is not None and client.client_id == client_id:
+            if client.uid == uid:
+                told = {"session": client.token, "resumed": True, "lost": 0, "prev": None}
+                client.session.attach(link, transport, hello, Greeting(uid, data, told), now, ack=hello.ack)
+                return client
+            client.session.close(4410, "another user is logged in", now, word="user")
+            grave = self.bury(client, now)
+        if grave is not None and (grave.client_id != client_id or grave.until <= now):
+            grave = None
+        if grave is not None and grave.successor is not None and grave.successor.uid == uid:
+            client = grave.successor  # its handshake got lost: say it again
+        else:
+            session = ServerSession(self._settings, hello.limits, now)
+            client = Client(self._new_token(), client_id, uid, session, grave)
+            self._clients[client.token] = client
+        told = {"session": client.token, "resumed": False, **self._lost(hello, grave)}
+        if grave is not None and grave.successor is None:
+            grave.missed += self._broadcasts
+            grave.successor = client
+        client.session.attach(link, transport, hello, Greeting(uid, data, told), now, ack=0)
+        return client
+
+    def _lost(self, hello: Hello, grave: Grave | None) -> dict[str, int | None]:
+        if grave is None:
+            return {"lost": None if hello.session else 0, "prev": None}
+        missed = grave.missed + (0 if grave.successor else self._broadcasts)
+        return {"lost": grave.stone.lost(hello.ack) + missed, "prev": grave.stone.received}
+
+    def bury(self, client: Client, now: float) -> Grave:
+        """A client's session has ended: remember what it would have to be told."""
+        del self._clients[client.token]
+        stone = client.session.tombstone()
+        grave = Grave(client.token, client.client_id, client.uid, stone, now + self._settings.resume, -self._broadcasts)
+        before = client.predecessor
+        if before is not None and before.successor is client:  # if its client never heard of this one, all is lost
+            before.successor = None
+            before.missed += stone.lost(0) - self._broadcasts
+        while self._graves and (self._oldest.until <= now or len(self._graves) >= self._settings.graves):
+            self._forget(self._oldest)
+        self._graves[client.token] = grave
+        self._graves_of.setdefault(client.uid, []).append(grave)
+        return grave
+
+    def missed(self, uids: Iterable[Any]) -> None:
+        """An event was sent to these users."""
+        for uid in uids:
+            for grave in self._graves_of.get(uid, ()):
+                if grave.successor is None:
+                    grave.missed += 1
+
+    def missed_by_all(self) -> None:
+        """An event was sent to everyone."""
+        self._broadcasts += 1
+
+    @property
+    def _oldest(self) -> Grave:
+        return next(iter(self._graves.values()))
+
+    def _forget(self, grave: Grave) -> None:
+        del self._graves[grave.token]
+        same_user = self._graves_of[grave.uid]
+        same_user.remove(grave)
+        if not same_user:
+            del self._graves_of[grave.uid]

@@ -1,0 +1,99 @@
+"""Every time and limit, with its default and the reason for it. Times are seconds, sizes are bytes."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AckPolicy:
+    """When an acknowledgement is sent alone, if no other packet takes it along (§5)."""
+
+    items: int = 64
+    """After so many packets. An acknowledgement costs more than a push, so one must serve many."""
+    bytes: int = 256 * 1024
+    """After so many bytes: a quarter of the window, so that the sender never waits on a good line."""
+    delay: float = 5.0
+    """After so long. Short delays halve the throughput of sparse fan-out; nothing waits for an acknowledgement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one side of a session keeps, and lets the other side have under way (§3, §5)."""
+
+    packet: int = 1024 * 1024
+    """Longest frame taken from the other side: uvicorn's default WebSocket limit is 16 MiB, chat needs a thousandth."""
+    body: int = 4 * 1024 * 1024
+    """Longest HTTP body taken: a row of packets, so a few times the longest packet."""
+    window: int = 256
+    """Events and requests that may be unacknowledged at once; replies and control packets always pass."""
+    window_bytes: int = 1024 * 1024
+    """The same in bytes: at 100 ms round trip this still lets 10 MB/s through."""
+    outbox: int = 4096
+    """Items kept for the other side, sent or not, before the session closes as slow."""
+    outbox_bytes: int = 4 * 1024 * 1024
+    """The same in bytes: what one client that never reads can cost."""
+    backlog: int = 256
+    """Delivered but unhandled events before acknowledgements are held back, which in time makes the sender wait."""
+    requests: int = 64
+    """Requests of one client that may wait for a reply at once."""
+    ack: AckPolicy = field(default_factory=AckPolicy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Times and limits of a server session.
+
+    >>> ServerSettings(poll=25.0).poll
+    25.0
+    """
+
+    batch_ws: float = 0.030
+    """Events for one client wait so long for others to join them (Sente's default)."""
+    batch_poll: float = 0.100
+    """The same while polling: an exchange costs more than a frame (Sente: 90 ms)."""
+    poll: float = 20.0
+    """How long an empty poll is held: below the 30 s after which Heroku and others cut an idle response (Sente)."""
+    ping: float = 12.5
+    """A WebSocket silent for so long is pinged: below the idle limits of common proxies, 25 s in Sente halved because
+    it also finds dead lines."""
+    ping_timeout: float = 10.0
+    """Silence after a ping that means the line is dead."""
+    grace_ws: float = 2.5
+    """How long a client without a link still counts as present (Sente: 2.5 s on WebSocket)."""
+    grace_poll: float = 5.0
+    """The same between polls (Sente: 5 s)."""
+    resume: float = 120.0
+    """How long a session without a link can be resumed; a closed one is remembered as long, to say what was lost."""
+    graves: int = 10_000
+    """Closed sessions remembered at most; of one forgotten earlier the client learns that nothing is known."""
+    hello_timeout: float = 10.0
+    """How long a new WebSocket may take to say hello."""
+    hello_size: int = 8192
+    """Longest hello: nothing longer is read before a client has passed the checks."""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """Times and limits of a client session.
+
+    >>> ClientSettings().handshake_timeout
+    5.0
+    """
+
+    handshake_timeout: float = 5.0
+    """Wait for the first frame, and again for the handshake, before the way is held to be broken."""
+    ping: float = 10.0
+    """A WebSocket silent for so long is pinged; shorter than the server's, so that clients find dead lines first."""
+    ping_timeout: float = 5.0
+    """Silence after a ping that means the line is dead."""
+    poll_margin: float = 10.0
+    """How much longer than the server's hold a poll may take before it is given up."""
+    backoff_base: float = 0.5
+    """The second attempt waits up to so long (the first is made at once), each further one twice as long."""
+    backoff_cap: float = 30.0
+    """Longest wait: a server that is back is found within half a minute."""
+    stable: float = 2.0
+    """A line that lived so long was good: if it breaks, the next attempt is made at once again."""
+    posts: int = 2
+    """POSTs under way at once: browsers open six connections per host, and the poll and other pages need some."""
+    limits: Limits = field(default_factory=Limits)

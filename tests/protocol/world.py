@@ -1,0 +1,402 @@
+"""One client core, the server's sessions, and a line between them that a test may break in every way a line breaks.
+
+Everything crosses the line as JSON text. Nothing moves by itself: a test moves messages and time, and ``settle`` lets
+the world run on a good line until nothing is left to do.
+"""
+
+import itertools
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sente.errors import Disconnected
+from sente.protocol import actions as act
+from sente.protocol.client_session import ClientSession
+from sente.protocol.greeting import read_head, read_hello
+from sente.protocol.messages import Event, Packet, read_packet, write_packet
+from sente.protocol.server_session import ServerSession
+from sente.protocol.sessions import Client, Sessions
+from sente.protocol.settings import ClientSettings, ServerSettings
+
+SIZE = 20  # what every event is said to cost
+
+
+def frames(packets: tuple[Packet, ...], side: Literal["client", "server"]) -> list[str]:
+    return [json.dumps(write_packet(packet, side)) for packet in packets]
+
+
+def packets(texts: list[str]) -> list[tuple[Packet, int]]:
+    return [(read_packet(json.loads(text), len(text)), len(text)) for text in texts]
+
+
+@dataclass(eq=False)
+class Wire:
+    """A WebSocket, or one HTTP exchange, seen from both ends."""
+
+    link: int
+    ws: bool
+    up: deque[Any] = field(default_factory=deque)
+    down: deque[Any] = field(default_factory=deque)
+    client: Client | None = None
+    server_link: int = 0
+    cut: bool = False
+    client_gone: bool = False
+    server_gone: bool = False
+
+
+class World:
+    def __init__(
+        self,
+        transport: Literal["auto", "ws", "poll"] = "auto",
+        *,
+        server: ServerSettings | None = None,
+        client: ClientSettings | None = None,
+    ) -> None:
+        self.now = 1000.0
+        self.numbers = itertools.count(1)
+        self.server_settings = server or ServerSettings()
+        self.sessions = Sessions(self.server_settings, self._token)
+        self.core = ClientSession(
+            client or ClientSettings(),
+            new_client_id=lambda: f"client-{next(self.numbers)}",
+            jitter=lambda: 0.5,
+            transport=transport,
+        )
+        self.uid: Any = "ada"
+        self.wires: list[Wire] = []
+        self.server_wires: dict[int, Wire] = {}
+        self.ws_blocked = False
+        # the applications' books
+        self.push_numbers = itertools.count(1)
+        self.pushed: list[int] = []
+        self.early: list[int] = []  # pushed before the client was open for the first time: nobody promised them
+        self.got: list[int] = []
+        self.sent: list[int] = []
+        self.handled: list[int] = []
+        self.unconfirmed: set[int] = set()
+        self.losses: list[int | None] = []
+        self.asked: dict[int, int] = {}  # ref -> value
+        self.outcomes: dict[int, list[tuple[str, Any]]] = {}
+        self.pending: deque[tuple[Client, act.Deliver]] = deque()  # delivered to the server's application
+        self.presence: list[Any] = []
+        self.ended: list[str] = []
+        self.lazy_client = False
+        self.client_backlog = 0
+
+    def _token(self) -> str:
+        return f"token-{next(self.numbers)}"
+
+    # -- the applications
+
+    def connect(self) -> None:
+        self.core.connect(self.now)
+        self.run_client()
+
+    def push(self, *, flush: bool = False) -> None:
+        value = next(self.push_numbers)
+        (self.pushed if self.core.state.ever_opened else self.early).append(value)
+        self.sessions.missed([self.uid])
+        for client in list(self.sessions):
+            if client.uid == self.uid:
+                client.session.send(Event("app/push", value, SIZE), self.now, flush=flush)
+                self.run_server(client)
+
+    def say(self) -> bool:
+        value = len(self.sent) + 1
+        accepted = self.core.send(Event("app/say", value, SIZE))
+        if accepted:
+            self.sent.append(value)
+        self.run_client()
+        return accepted
+
+    def ask(self, timeout: float = 8.0) -> int | None:
+        value = len(self.sent) + 1
+        try:
+            ref = self.core.request(Event("app/ask", value, SIZE), timeout, self.now)
+        except Disconnected:
+            return None
+        self.sent.append(value)
+        self.asked[ref] = value
+        self.outcomes[ref] = []
+        self.run_client()
+        return ref
+
+    def handle_one(self) -> bool:
+        """The server's application is done with one delivery, and replies if it was asked."""
+        if not self.pending:
+            return False
+        client, delivery = self.pending.popleft()
+        if delivery.ref is not None:
+            client.session.reply(delivery.ref, delivery.event.data, self.now, size=SIZE)
+        client.session.handled(self.now)
+        self.run_server(client)
+        return True
+
+    def client_handle_one(self) -> None:
+        if self.client_backlog:
+            self.client_backlog -= 1
+            self.core.delivered(self.now)
+            self.run_client()
+
+    # -- the client's driver
+
+    def run_client(self) -> None:
+        for action in self.core.take_actions():
+            match action:
+                case act.OpenLink(link, transport):
+                    wire = Wire(link, transport == "ws")
+                    wire.cut = self.ws_blocked and wire.ws
+                    wire.up.append(("open",))
+                    self.wires.append(wire)
+                case act.SayHello(link, transport, hello):
+                    text = json.dumps(hello)
+                    if transport == "ws":
+                        self._wire(link).up.append(("hello", text))
+                    else:
+                        self.wires.append(Wire(link, ws=False, up=deque([("hello", text)])))
+                case act.Transmit(link, sent):
+                    self._wire(link).up.extend(("frame", text) for text in frames(sent, "client"))
+                case act.Exchange(link, head, sent):
+                    body = ("post", json.dumps(head), frames(sent, "client"))
+                    self.wires.append(Wire(link, ws=False, up=deque([body])))
+                case act.Close(link, code, _):
+                    wire = self._wire(link)
+                    wire.client_gone = True
+                    if wire.ws:
+                        wire.up.append(("close", code))
+                case act.Deliver(event):
+                    self.got.append(event.data)
+                    if self.lazy_client:
+                        self.client_backlog += 1
+                    else:
+                        self.core.delivered(self.now)
+                case act.Settle(ref, outcome, value):
+                    self.outcomes[ref].append((outcome, value))
+                case act.Unconfirmed(events):
+                    self.unconfirmed.update(event.data for event in events)
+                case act.StateChanged(old, new):
+                    if new.open and not old.open:
+                        self.losses.append(new.lost)
+        if self.core._actions:
+            self.run_client()
+
+    def _wire(self, link: int) -> Wire:
+        return next((wire for wire in self.wires if wire.link == link), Wire(link, ws=True))
+
+    # -- the server's driver
+
+    def run_server(self, client: Client) -> None:
+        while actions := client.session.take_actions():
+            for action in actions:
+                match action:
+                    case act.Transmit(link, sent):
+                        self._down(link, *(("frame", text) for text in frames(sent, "server")))
+                    case act.Answer(link, head, sent):
+                        self._down(link, ("answer", json.dumps(head), frames(sent, "server")))
+                        self.server_wires.pop(link, None)
+                    case act.Close(link, code, reason):
+                        self._down(link, ("close", code, reason))
+                        self.server_wires.pop(link, None)
+                    case act.Deliver() as delivery:
+                        self.handled.append(delivery.event.data)
+                        self.pending.append((client, delivery))
+                    case act.PresenceChanged(transport):
+                        self.presence.append(transport)
+                    case act.Ended(word):
+                        self.ended.append(word)
+                        if self.sessions.find(client.token) is client:
+                            self.sessions.bury(client, self.now)
+
+    def _down(self, link: int, *messages: Any) -> None:
+        if link in self.server_wires:
+            self.server_wires[link].down.extend(messages)
+
+    def _server_takes(self, wire: Wire, message: Any) -> None:
+        match message:
+            case ("open",):
+                wire.server_link = next(self.numbers)
+                wire.down.append(("welcome", json.dumps({"sente": 1, "packer": "json", "hello": 10000})))
+            case ("hello", text):
+                self._greet(wire, text)
+            case ("post", head, body):
+                parsed = read_head(json.loads(head))
+                client = self.sessions.find(parsed.session)
+                if client is None:
+                    wire.down.append(("close", 4410, "session gone"))
+                    return
+                self._attach(wire, client)
+                client.session.exchange(wire.server_link, parsed, packets(body), self.now)
+                self.run_server(client)
+            case ("frame", text) if wire.client is not None:
+                wire.client.session.receive(
+                    wire.server_link, read_packet(json.loads(text), len(text)), len(text), self.now
+                )
+                self.run_server(wire.client)
+            case ("close", code) if wire.client is not None:
+                if code == 1000:
+                    wire.client.session.close(1000, "goodbye", self.now, word="goodbye")
+                wire.client.session.link_lost(wire.server_link, self.now)
+                self.run_server(wire.client)
+
+    def _greet(self, wire: Wire, text: str) -> None:
+        wire.server_link = next(self.numbers)
+        self.server_wires[wire.server_link] = wire
+        hello = read_hello(json.loads(text))
+        others = list(self.sessions)
+        transport: Literal["ws", "poll"] = "ws" if wire.ws else "poll"
+        wire.client = self.sessions.meet(
+            wire.server_link, transport, hello, self.core.state.client_id, self.uid, {"hi": 1}, self.now
+        )
+        for client in {*others, wire.client}:
+            self.run_server(client)
+
+    def _attach(self, wire: Wire, client: Client) -> None:
+        wire.client = client
+        wire.server_link = next(self.numbers)
+        self.server_wires[wire.server_link] = wire
+
+    # -- the line
+
+    def move_up(self, wire: Wire) -> bool:
+        if wire.cut or wire.server_gone or not wire.up:
+            return False
+        self._server_takes(wire, wire.up.popleft())
+        return True
+
+    def move_down(self, wire: Wire) -> bool:
+        if wire.cut or wire.client_gone or not wire.down:
+            return False
+        message = wire.down.popleft()
+        link = wire.link
+        match message:
+            case ("welcome", text):
+                self.core.first_frame(link, json.loads(text), self.now)
+            case ("frame", text):
+                self.core.receive(link, read_packet(json.loads(text), len(text)), len(text), self.now)
+            case ("answer", head, body):
+                self.core.exchanged(link, json.loads(head), packets(body), self.now)
+            case ("close", code, reason):
+                status = code if wire.ws else code - 4000 if code >= 4400 else 503
+                wire.client_gone = True
+                self.core.link_lost(link, self.now, code=status, message=reason)
+        self.run_client()
+        return True
+
+    def cut(self, wire: Wire) -> None:
+        """What is under way is gone; neither side knows yet."""
+        wire.cut = True
+
+    def client_notices(self, wire: Wire) -> None:
+        if wire.cut and not wire.client_gone:
+            wire.client_gone = True
+            self.core.link_lost(wire.link, self.now)
+            self.run_client()
+
+    def server_notices(self, wire: Wire) -> None:
+        if (wire.cut or wire.client_gone) and not wire.server_gone:
+            wire.server_gone = True
+            if wire.client is not None:
+                wire.client.session.link_lost(wire.server_link, self.now)
+                self.run_server(wire.client)
+
+    def duplicate(self, wire: Wire) -> None:
+        """Something between the two sends an HTTP request again."""
+        if not wire.ws and wire.up:
+            copy = Wire(wire.link, ws=False, up=deque([wire.up[0]]), client_gone=True)
+            self.wires.append(copy)
+
+    def restart_server(self) -> None:
+        self.sessions = Sessions(self.server_settings, self._token)
+        self.server_wires.clear()
+        self.pending.clear()
+        for wire in self.wires:
+            wire.cut = wire.server_gone = True
+            wire.client = None
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, with every timer at its time."""
+        until = self.now + seconds
+        for _ in range(10_000):
+            when = self._next_timer()
+            if when is None or when > until:
+                break
+            self.now = max(self.now, when)
+            self._timers()
+        else:
+            raise AssertionError("the timers never come to rest")
+        self.now = until
+
+    def _next_timer(self) -> float | None:
+        times = [self.core.next_timer(), *(client.session.next_timer() for client in self._everyone())]
+        return min((time for time in times if time is not None), default=None)
+
+    def _timers(self) -> None:
+        if (when := self.core.next_timer()) is not None and when <= self.now:
+            self.core.handle_timer(self.now)
+            self.run_client()
+        for client in self._everyone():
+            if (when := client.session.next_timer()) is not None and when <= self.now:
+                client.session.handle_timer(self.now)
+                self.run_server(client)
+
+    def _everyone(self) -> list[Client]:
+        return list(self.sessions)
+
+    def settle(self, seconds: float = 400.0) -> None:
+        """A good line from now on, until everything has been said, handled and acknowledged."""
+        self.ws_blocked = False
+        for wire in list(self.wires):
+            self.client_notices(wire)
+            self.server_notices(wire)
+        until = self.now + seconds
+        while self.now < until:
+            while self._move_all():
+                pass
+            when = self._next_timer()
+            self.advance(max(0.0, min(1.0, (when - self.now) if when is not None else 1.0)))
+
+    def _move_all(self) -> bool:
+        moved = self.handle_one()
+        self.client_handle_one()
+        for wire in list(self.wires):
+            self.client_notices(wire)
+            moved |= self.move_up(wire)
+            moved |= self.move_down(wire)
+            self.server_notices(wire)
+        self.wires = [wire for wire in self.wires if wire.up or wire.down or not (wire.client_gone or wire.cut)]
+        return moved
+
+    @property
+    def session(self) -> ServerSession:
+        """The only running session."""
+        (client,) = self.sessions
+        return client.session
+
+    # -- what must hold
+
+    def check(self) -> None:
+        """At any moment: nothing twice, nothing out of order."""
+        assert self.got == sorted(set(self.got)), f"pushes out of order or twice: {self.got}"
+        assert self.handled == sorted(set(self.handled)), f"events out of order or twice: {self.handled}"
+        for ref, outcomes in self.outcomes.items():
+            assert len(outcomes) <= 1, f"request {ref} has more than one outcome: {outcomes}"
+
+    def check_settled(self) -> None:
+        """At rest on a good line: nothing is missing that was not said to be."""
+        self.check()
+        assert self.core.state.open or self.core.state.refused
+        missing_up = set(self.sent) - set(self.handled) - self.unconfirmed
+        for ref, value in self.asked.items():
+            assert len(self.outcomes[ref]) == 1, f"request {ref} has no outcome"
+            if self.outcomes[ref][0][0] == "reply":
+                assert self.outcomes[ref][0][1] == value
+                assert value in self.handled
+            else:
+                missing_up.discard(value)
+        assert not missing_up, f"events lost without a word: {missing_up}"
+        missing_down = len(set(self.pushed) - set(self.got))
+        if None not in self.losses:
+            told = sum(lost or 0 for lost in self.losses)
+            early = len(set(self.early) - set(self.got))
+            assert missing_down <= told <= missing_down + early, f"{missing_down} missing, {told} said to be lost"

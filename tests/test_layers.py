@@ -1,0 +1,156 @@
+"""The shape of the house: imports go down only, third-party libraries stay in their corner, files stay small."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "sente"
+
+GROUND, CORE, CONTRACTS, PLUGINS, DRIVERS, FACADE = range(6)
+DRIVER = {"hub", "dispatch", "security", "sessions", "presence", "draining"}
+LAYERS = {
+    GROUND: {"errors"},
+    CORE: {"protocol", "values"},
+    CONTRACTS: {"interfaces"},
+    PLUGINS: {"packers", "events", "transports", "brokers"},
+    DRIVERS: DRIVER,
+}
+
+# Each third-party library, and the only modules (or packages, with all that is in them) that may import it.
+THIRD_PARTY = {
+    "cbor2": {"sente.packers.cbor"},
+    "fastapi": {"sente.integrations", "sente.cli", "sente.demo"},
+    "httpx2": {"sente.transports.client_longpoll"},
+    "itsdangerous": {"sente.demo"},
+    "msgpack": {"sente.packers.msgpack"},
+    "nats": {"sente.brokers.nats"},
+    "orjson": {"sente.packers.json"},
+    "pydantic": {"sente.events", "sente.integrations", "sente.demo"},
+    "redis": {"sente.brokers.redis"},
+    "starlette": {"sente.integrations", "sente.cli", "sente.demo"},
+    "uvicorn": {"sente.cli", "sente.demo"},
+    "websockets": {"sente.transports.client_websocket"},
+    "zstandard": {"sente.packers.compressed"},
+}
+
+# The core takes time and chance as arguments, and does nothing to the world.
+IMPURE = {"asyncio", "time", "random", "secrets", "logging", "socket"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports(module: str) -> Iterator[str]:
+    """Every module that the file imports, wherever the import stands, by its full name."""
+    path = FILES[module]
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes(), path)):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=origin, names=names, level=level):
+                if level:
+                    base = package.split(".")[: len(package.split(".")) - level + 1]
+                    origin = ".".join([*base, origin] if origin else base)
+                assert origin is not None
+                # `from sente import errors` imports the module sente.errors, not the façade.
+                submodules = {f"{origin}.{alias.name}" for alias in names} & FILES.keys()
+                yield from submodules
+                if len(submodules) < len(names):
+                    yield origin
+
+
+def layer(module: str) -> int:
+    part = module.split(".")[1] if "." in module else ""
+    return next((number for number, parts in LAYERS.items() if part in parts), FACADE)
+
+
+def within(module: str, places: set[str]) -> bool:
+    return any(module == place or module.startswith(place + ".") for place in places)
+
+
+every_module = pytest.mark.parametrize("module", FILES)
+
+
+@every_module
+def test_imports_go_down_only(module: str) -> None:
+    here = layer(module)
+    ours = [name for name in imports(module) if within(name, {"sente"})]
+    up = [name for name in ours if layer(name) > here]
+    assert not up, f"{FILES[module]} is in layer {here} and imports from above: {up}"
+    if here == PLUGINS:
+        own_package = ".".join(module.split(".")[:2])
+        across = [name for name in ours if layer(name) == PLUGINS and not within(name, {own_package})]
+        assert not across, f"{FILES[module]} imports another kind of plug-in: {across}"
+
+
+@every_module
+def test_third_party_libraries_stay_in_their_corner(module: str) -> None:
+    for name in imports(module):
+        library = name.split(".")[0]
+        if library != "sente" and library not in sys.stdlib_module_names:
+            assert library in THIRD_PARTY, f"{FILES[module]} imports {library}, which has no place in THIRD_PARTY"
+            assert within(module, THIRD_PARTY[library]), f"{FILES[module]} may not import {library}"
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if within(name, {"sente.protocol"})])
+def test_the_core_is_pure(module: str) -> None:
+    impure = {name.split(".")[0] for name in imports(module)} & IMPURE
+    assert not impure, f"{FILES[module]} imports {sorted(impure)}"
+
+
+def test_import_sente_is_light() -> None:
+    libraries = THIRD_PARTY.keys() - {"pydantic", "orjson"}
+    program = f"import sente, sys; print(*sorted({libraries!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+@every_module
+def test_files_are_small(module: str) -> None:
+    assert lines(FILES[module]) <= 400
+
+
+def test_what_carries_an_event_is_small() -> None:
+    """Core, hub, dispatch and the server transports together stay small enough to be read in an afternoon."""
+    places = {"sente.protocol"}
+    places |= {f"sente.{name}" for name in DRIVER - {"security"}}
+    places |= {f"sente.transports.{name}" for name in ("asgi", "websocket", "longpoll")}
+    assert {"sente.hub", "sente.dispatch"} <= FILES.keys()
+    assert sum(lines(path) for module, path in FILES.items() if within(module, places)) < 2_500
+
+
+def test_the_facade_is_thin() -> None:
+    assert lines(PACKAGE / "channel_socket.py") <= 250
+
+
+def test_the_facade_has_few_members() -> None:
+    tree = ast.parse((PACKAGE / "channel_socket.py").read_bytes())
+    facade = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "ChannelSocket")
+    members = set()
+    for node in ast.walk(facade):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                members.add(name)
+    for node in facade.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.AnnAssign(target=ast.Name(id=name)):
+                members.add(name)
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                members.add(name)
+    public = sorted(name for name in members if not name.startswith("_"))
+    assert len(public) <= 15, public
