@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 from sente.protocol.messages import Event, Packet
 
+TransportName: TypeAlias = Literal["ws", "poll"]
 Link: TypeAlias = int
 """A name the driver gives to a WebSocket or to one HTTP exchange; never used twice."""
 
@@ -51,7 +52,7 @@ class Deliver:
 class PresenceChanged:
     """The client is now present over ``transport``, or absent."""
 
-    transport: Literal["ws", "poll"] | None
+    transport: TransportName | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class OpenLink:
     """
 
     link: Link
-    transport: Literal["ws", "poll"]
+    transport: TransportName
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class SayHello:
     """
 
     link: Link
-    transport: Literal["ws", "poll"]
+    transport: TransportName
     hello: dict[str, Any]
 
 
@@ -96,7 +97,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """A request has its outcome: a value, an error the other side sent, a timeout, or the session's end. Client only."""
+    """A request has its outcome: a value, an error from the other side, a timeout, the session's end. Client only."""
 
     ref: int
     outcome: Literal["reply", "error", "timeout", "disconnected"]

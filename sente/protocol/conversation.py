@@ -29,7 +29,7 @@ Frames: TypeAlias = tuple[Packet, ...]
 
 
 class Conversation:
-    """One side of a session. On a new link ``greet`` and rewind the outbox; then ``hear`` packets and ``say`` what is due."""
+    """One side of a session. On a new link ``greet`` and rewind the outbox; then ``hear`` and ``say`` what is due."""
 
     def __init__(self, limits: Limits, *, acks: AckPolicy, peer: PeerLimits, implied: bool) -> None:
         self.limits = limits

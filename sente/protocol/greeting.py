@@ -42,7 +42,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What the driver puts into a handshake: user, the application's data, and ``session resumed lost prev``."""
+    """What the driver puts into a handshake; ``session`` holds ``session resumed lost prev since_start``."""
 
     uid: Any
     data: Any
@@ -132,6 +132,7 @@ class Info:
     resumed: bool
     lost: int | None
     prev: int | None
+    since_start: int | None
     ack: int
     limits: PeerLimits
     body: int
@@ -152,8 +153,9 @@ def read_info(plain: Mapping[str, Any]) -> Info:
     return Info(
         session=token,
         resumed=plain.get("resumed") is True,
-        lost=None if plain.get("lost") is None else number(plain, "lost", 0),
-        prev=None if plain.get("prev") is None else number(plain, "prev", 0),
+        lost=_count(plain, "lost"),
+        prev=_count(plain, "prev"),
+        since_start=_count(plain, "since_start"),
         ack=number(plain, "ack", 0),
         limits=PeerLimits(number(limits, "packet", 1), number(limits, "window", 1), number(limits, "bytes", 1)),
         body=number(limits, "body", 1),
@@ -174,6 +176,10 @@ def number(plain: Mapping[str, Any], key: str, least: int, default: int | None =
     if type(value) is not int or not least <= value <= MAX_NUMBER:
         raise ProtocolError(f"{key} must be a whole number from {least} to 2^53-1")
     return value
+
+
+def _count(plain: Mapping[str, Any], key: str) -> int | None:
+    return None if plain.get(key) is None else number(plain, key, 0)
 
 
 def _text(plain: Mapping[str, Any], key: str) -> str | None:

@@ -8,17 +8,25 @@ a hello that passed the checks, then ``receive`` for each frame of the WebSocket
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from sente.errors import ProtocolError
-from sente.protocol.actions import Answer, Close, Deliver, Ended, Link, PresenceChanged, ServerAction, Transmit
+from sente.protocol.actions import (
+    Answer,
+    Close,
+    Deliver,
+    Ended,
+    Link,
+    PresenceChanged,
+    ServerAction,
+    Transmit,
+    TransportName,
+)
 from sente.protocol.conversation import Conversation
 from sente.protocol.greeting import Greeting, Head, Hello, PeerLimits, write_info
 from sente.protocol.messages import BAD_EVENT, BYE, Ack, Control, Event, Handshake, Packet, Ping, Pong, Request
 from sente.protocol.outbox import Answered
 from sente.protocol.settings import ServerSettings
-
-Transport: TypeAlias = Literal["ws", "poll"]
 
 NEVER = float("inf")
 REPLACED = (4409, "replaced by a newer link of this client")
@@ -54,8 +62,8 @@ class ServerSession:
         self._settings = settings
         self._talk = Conversation(settings.limits, acks=settings.limits.ack, peer=limits, implied=True)
         self._actions: list[ServerAction] = []
-        self._transport: Transport = "ws"
-        self._present: Transport | None = None
+        self._transport: TransportName = "ws"
+        self._present: TransportName | None = None
         self._ended = False
         self._hello_n = 0
         self._poll_n = 0
@@ -71,7 +79,7 @@ class ServerSession:
     # -- links
 
     def attach(
-        self, link: Link, transport: Transport, hello: Hello, greeting: Greeting, now: float, *, ack: int
+        self, link: Link, transport: TransportName, hello: Hello, greeting: Greeting, now: float, *, ack: int
     ) -> None:
         """A hello passed the checks: greet it, say again what it has not, and take nothing from older links.
 
@@ -201,7 +209,7 @@ class ServerSession:
         return self._ended
 
     @property
-    def transport(self) -> Transport:
+    def transport(self) -> TransportName:
         """How the client is, or was last, connected."""
         return self._transport
 

@@ -1,12 +1,13 @@
 """Which session a hello continues, and what is told of one that is gone (§4)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sente.protocol.actions import Link
+from sente.protocol.actions import Link, TransportName
 from sente.protocol.greeting import Greeting, Hello
-from sente.protocol.server_session import ServerSession, Tombstone, Transport
+from sente.protocol.server_session import ServerSession, Tombstone
 from sente.protocol.settings import ServerSettings
 
 
@@ -39,13 +40,15 @@ class Grave:
 class Sessions:
     """All sessions of one endpoint by token, and the graves of those that ended."""
 
-    def __init__(self, settings: ServerSettings, new_token: Callable[[], str]) -> None:
+    def __init__(self, settings: ServerSettings, new_token: Callable[[], str], now: float) -> None:
         self._settings = settings
         self._new_token = new_token
         self._clients: dict[str, Client] = {}
         self._graves: dict[str, Grave] = {}  # oldest first
         self._graves_of: dict[Any, list[Grave]] = {}
         self._broadcasts = 0
+        self._started = now
+        self._since_start: Counter[Any] = Counter()  # events by user, while clients of an earlier server may come
 
     def __iter__(self) -> Iterator[Client]:
         return iter(self._clients.values())
@@ -58,7 +61,7 @@ class Sessions:
         return self._clients.get(token)
 
     def meet(
-        self, link: Link, transport: Transport, hello: Hello, client_id: str, uid: Any, data: Any, now: float
+        self, link: Link, transport: TransportName, hello: Hello, client_id: str, uid: Any, data: Any, now: float
     ) -> Client:
         """Attach ``link`` to the session that ``hello`` asks for, or to a new one; the client it belongs to.
 
@@ -69,7 +72,7 @@ class Sessions:
         grave = self._graves.get(hello.session or "")
         if client is not None and client.client_id == client_id:
             if client.uid == uid:
-                told = {"session": client.token, "resumed": True, "lost": 0, "prev": None}
+                told = {"session": client.token, "resumed": True, "lost": 0, "prev": None, "since_start": None}
                 client.session.attach(link, transport, hello, Greeting(uid, data, told), now, ack=hello.ack)
                 return client
             client.session.close(4410, "another user is logged in", now, word="user")
@@ -82,18 +85,19 @@ class Sessions:
             session = ServerSession(self._settings, hello.limits, now)
             client = Client(self._new_token(), client_id, uid, session, grave)
             self._clients[client.token] = client
-        told = {"session": client.token, "resumed": False, **self._lost(hello, grave)}
+        told = {"session": client.token, "resumed": False, **self._lost(hello, grave, uid, now)}
         if grave is not None and grave.successor is None:
             grave.missed += self._broadcasts
             grave.successor = client
         client.session.attach(link, transport, hello, Greeting(uid, data, told), now, ack=0)
         return client
 
-    def _lost(self, hello: Hello, grave: Grave | None) -> dict[str, int | None]:
+    def _lost(self, hello: Hello, grave: Grave | None, uid: Any, now: float) -> dict[str, int | None]:
         if grave is None:
-            return {"lost": None if hello.session else 0, "prev": None}
+            told = self._since_start[uid] + self._broadcasts if self._young(now) else None
+            return {"lost": None if hello.session else 0, "prev": None, "since_start": told}
         missed = grave.missed + (0 if grave.successor else self._broadcasts)
-        return {"lost": grave.stone.lost(hello.ack) + missed, "prev": grave.stone.received}
+        return {"lost": grave.stone.lost(hello.ack) + missed, "prev": grave.stone.received, "since_start": None}
 
     def bury(self, client: Client, now: float) -> Grave:
         """A client's session has ended: remember what it would have to be told."""
@@ -110,16 +114,22 @@ class Sessions:
         self._graves_of.setdefault(client.uid, []).append(grave)
         return grave
 
-    def missed(self, uids: Iterable[Any]) -> None:
-        """An event was sent to these users."""
-        for uid in uids:
-            for grave in self._graves_of.get(uid, ()):
-                if grave.successor is None:
-                    grave.missed += 1
+    def addressed(self, uid: Any, now: float) -> None:
+        """An event is being sent to this user."""
+        for grave in self._graves_of.get(uid, ()):
+            if grave.successor is None:
+                grave.missed += 1
+        if self._young(now):
+            self._since_start[uid] += 1
+        else:
+            self._since_start.clear()
 
-    def missed_by_all(self) -> None:
-        """An event was sent to everyone."""
+    def addressed_all(self) -> None:
+        """An event is being sent to everyone."""
         self._broadcasts += 1
+
+    def _young(self, now: float) -> bool:
+        return now < self._started + self._settings.resume
 
     @property
     def _oldest(self) -> Grave:

@@ -119,9 +119,7 @@ class LossyLine(RuleBasedStateMachine):
 
     @rule()
     def drain(self) -> None:
-        for client in list(self.world.sessions):
-            client.session.drain(1.0, self.world.now)
-            self.world.run_server(client)
+        self.world.drain()
 
     # -- what must hold
 

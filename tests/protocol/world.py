@@ -56,7 +56,7 @@ class World:
         self.now = 1000.0
         self.numbers = itertools.count(1)
         self.server_settings = server or ServerSettings()
-        self.sessions = Sessions(self.server_settings, self._token)
+        self.sessions = Sessions(self.server_settings, self._token, self.now)
         self.core = ClientSession(
             client or ClientSettings(),
             new_client_id=lambda: f"client-{next(self.numbers)}",
@@ -70,6 +70,8 @@ class World:
         # the applications' books
         self.push_numbers = itertools.count(1)
         self.pushed: list[int] = []
+        self.drained = False
+        self.after_leave: list[int] = []
         self.early: list[int] = []  # pushed before the client was open for the first time: nobody promised them
         self.got: list[int] = []
         self.sent: list[int] = []
@@ -96,7 +98,9 @@ class World:
     def push(self, *, flush: bool = False) -> None:
         value = next(self.push_numbers)
         (self.pushed if self.core.state.ever_opened else self.early).append(value)
-        self.sessions.missed([self.uid])
+        if self.drained:
+            self.after_leave.append(value)
+        self.sessions.addressed(self.uid, self.now)
         for client in list(self.sessions):
             if client.uid == self.uid:
                 client.session.send(Event("app/push", value, SIZE), self.now, flush=flush)
@@ -306,8 +310,19 @@ class World:
             copy = Wire(wire.link, ws=False, up=deque([wire.up[0]]), client_gone=True)
             self.wires.append(copy)
 
+    def drain(self) -> None:
+        """The server takes leave. What it says to this user afterwards, before it is gone, nobody can promise."""
+        self.drained = True
+        for client in list(self.sessions):
+            client.session.drain(1.0, self.now)
+            self.run_server(client)
+
     def restart_server(self) -> None:
-        self.sessions = Sessions(self.server_settings, self._token)
+        self.early += self.after_leave
+        self.pushed = [value for value in self.pushed if value not in self.after_leave]
+        self.after_leave.clear()
+        self.drained = False
+        self.sessions = Sessions(self.server_settings, self._token, self.now)
         self.server_wires.clear()
         self.pending.clear()
         for wire in self.wires:
