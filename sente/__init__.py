@@ -1,0 +1,53 @@
+"""Realtime channel sockets: one small API over WebSocket and long-polling; Sente for Python."""
+
+from sente.channel_socket import ANONYMOUS, ChannelSocket
+from sente.dispatch import Message
+from sente.errors import (
+    ConfigError,
+    Disconnected,
+    OutboxFull,
+    PackError,
+    ProtocolError,
+    Rejected,
+    RequestError,
+    RequestFailed,
+    RequestTimeout,
+    SenteError,
+    UnpackError,
+)
+from sente.hub import Receipt
+from sente.interfaces import Packer
+from sente.presence import ConnectedUids
+from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
+from sente.security import allow_origin, csrf_token, valid_csrf_token
+from sente.transports.asgi import Connection
+from sente.transports.gate import Refusal
+
+__all__ = [
+    "ANONYMOUS",
+    "AckPolicy",
+    "ChannelSocket",
+    "ClientSettings",
+    "ConfigError",
+    "ConnectedUids",
+    "Connection",
+    "Disconnected",
+    "Limits",
+    "Message",
+    "OutboxFull",
+    "PackError",
+    "Packer",
+    "ProtocolError",
+    "Receipt",
+    "Refusal",
+    "Rejected",
+    "RequestError",
+    "RequestFailed",
+    "RequestTimeout",
+    "SenteError",
+    "ServerSettings",
+    "UnpackError",
+    "allow_origin",
+    "csrf_token",
+    "valid_csrf_token",
+]

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sente"
 
 GROUND, CORE, CONTRACTS, PLUGINS, DRIVERS, FACADE = range(6)
-DRIVER = {"hub", "dispatch", "security", "sessions", "presence", "draining"}
+DRIVER = {"hub", "dispatch", "security", "sessions", "presence", "push", "draining"}
 LAYERS = {
     GROUND: {"errors"},
     CORE: {"protocol", "values"},

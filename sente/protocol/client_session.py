@@ -66,7 +66,7 @@ class ClientSession:
         self._requests: dict[int, float] = {}  # open ones: ref -> deadline
         self._last_ref = 0
         self._opened_at = 0.0
-        self._server_left = False  # its last word was that nothing is lost
+        self._server_left = -NEVER  # when the server took leave
         self._attempt_at = NEVER
         self.state = ClientState(client_id=new_client_id())
 
@@ -263,9 +263,10 @@ class ClientSession:
             self._lines.talk.outbox.rewind(info.ack)
             lost: int | None = 0
         else:
-            lost = self._lost(info)
+            lost = self._lost(info, now)
             self._forget_session(info.prev)
-        self._token, self._server_left = info.session, False
+        self._token = info.session
+        self._server_left = -NEVER
         self._phase = Phase.OPEN
         self._lines.opened(info, now)
         self._route.opened()
@@ -280,14 +281,15 @@ class ClientSession:
             lost=lost,
         )
 
-    def _lost(self, info: Info) -> int | None:
+    def _lost(self, info: Info, now: float) -> int | None:
         """What the application may have missed since it was last open."""
         if not self.state.ever_opened:
             return 0
         if self._token is None:
             return None
-        # after a server's last word nothing was lost but what its successor has said to this user since
-        return info.since_start if info.lost is None and self._server_left else info.lost
+        if info.lost is None and now - self._server_left - info.uptime <= self._settings.restart:
+            return info.since_start  # it took leave with nothing lost, and this is its successor
+        return info.lost
 
     def _forget_session(self, prev: int | None) -> None:
         """The server has no such session any more; it had received up to ``prev``, ``None``: nobody knows.
@@ -366,7 +368,7 @@ class ClientSession:
         """The server restarts and says how far it had received: nothing is lost, come back later."""
         self._close(Closed(self._epoch + now, "bye"))
         self._forget_session(number(word, "ack", 0))
-        self._server_left = True
+        self._server_left = now
         self._route.took_leave()
         self._wait(now, number(word, "retry_after", 0, 0) / 1000 * (0.5 + self._jitter() / 2))
 

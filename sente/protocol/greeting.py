@@ -3,6 +3,7 @@
 All of them are JSON objects; receivers ignore keys they do not know.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +43,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What the driver puts into a handshake; ``session`` holds ``session resumed lost prev since_start``."""
+    """What the driver puts into a handshake; ``session`` holds ``session resumed lost prev since_start uptime``."""
 
     uid: Any
     data: Any
@@ -86,6 +87,19 @@ def read_hello(plain: Any) -> Hello:
     )
 
 
+def read_first(text: str | bytes) -> Hello | Head:
+    """Read a client's first frame on a link from JSON text: a hello, or the head of a poll or POST.
+
+    Raises:
+        ProtocolError: it is neither; the message says why.
+    """
+    try:
+        plain = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("the first frame must be JSON text") from error
+    return read_head(plain) if isinstance(plain, dict) and "wait" in plain else read_hello(plain)
+
+
 def read_head(plain: Any) -> Head:
     """Read the head of a poll or POST.
 
@@ -126,13 +140,14 @@ def write_info(settings: ServerSettings, ack: int, session: Mapping[str, Any]) -
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """The handshake's info as a client reads it; ``poll`` in seconds."""
+    """The handshake's info as a client reads it; ``poll`` and ``uptime`` in seconds."""
 
     session: str = field(repr=False)
     resumed: bool
     lost: int | None
     prev: int | None
     since_start: int | None
+    uptime: float
     ack: int
     limits: PeerLimits
     body: int
@@ -156,6 +171,7 @@ def read_info(plain: Mapping[str, Any]) -> Info:
         lost=_count(plain, "lost"),
         prev=_count(plain, "prev"),
         since_start=_count(plain, "since_start"),
+        uptime=number(plain, "uptime", 0, 0) / 1000,
         ack=number(plain, "ack", 0),
         limits=PeerLimits(number(limits, "packet", 1), number(limits, "window", 1), number(limits, "bytes", 1)),
         body=number(limits, "body", 1),

@@ -132,7 +132,10 @@ class ServerSession:
 
         Numbers that cannot be end the session.
         """
-        if self._ended or head.n <= (self._poll_n if head.wait else self._hello_n):
+        if self._ended:
+            self._actions.append(Close(link, 4410, "this session is gone: say hello again"))
+            return
+        if head.n <= (self._poll_n if head.wait else self._hello_n):
             self._actions.append(Close(link, *REPLACED))
             return
         try:

@@ -72,7 +72,7 @@ class Sessions:
         grave = self._graves.get(hello.session or "")
         if client is not None and client.client_id == client_id:
             if client.uid == uid:
-                told = {"session": client.token, "resumed": True, "lost": 0, "prev": None, "since_start": None}
+                told = {"session": client.token, "resumed": True, "lost": 0, "prev": None}
                 client.session.attach(link, transport, hello, Greeting(uid, data, told), now, ack=hello.ack)
                 return client
             client.session.close(4410, "another user is logged in", now, word="user")
@@ -94,10 +94,13 @@ class Sessions:
 
     def _lost(self, hello: Hello, grave: Grave | None, uid: Any, now: float) -> dict[str, int | None]:
         if grave is None:
-            told = self._since_start[uid] + self._broadcasts if self._young(now) else None
-            return {"lost": None if hello.session else 0, "prev": None, "since_start": told}
+            told = {"lost": None if hello.session else 0, "prev": None}
+            if hello.session and self._young(now):  # it may come from a server that took leave before this one
+                told["since_start"] = self._since_start[uid] + self._broadcasts
+                told["uptime"] = round((now - self._started) * 1000)
+            return told
         missed = grave.missed + (0 if grave.successor else self._broadcasts)
-        return {"lost": grave.stone.lost(hello.ack) + missed, "prev": grave.stone.received, "since_start": None}
+        return {"lost": grave.stone.lost(hello.ack) + missed, "prev": grave.stone.received}
 
     def bury(self, client: Client, now: float) -> Grave:
         """A client's session has ended: remember what it would have to be told."""

@@ -63,8 +63,15 @@ class ServerSettings:
     """The same between polls (Sente: 5 s)."""
     resume: float = 120.0
     """How long a session without a link can be resumed; a closed one is remembered as long, to say what was lost."""
+    sessions: int = 50_000
+    """Sessions at once, before new clients are told to come back later."""
     graves: int = 10_000
     """Closed sessions remembered at most; of one forgotten earlier the client learns that nothing is known."""
+    retry_after: float = 2.0
+    """When the server restarts, its clients are told to come back within so long, spread by chance."""
+    drain: float = 5.0
+    """How long handlers and clients get to finish before the server stops, of the 10 s or more that process managers
+    usually wait."""
     hello_timeout: float = 10.0
     """How long a new WebSocket may take to say hello."""
     hello_size: int = 8192
@@ -94,6 +101,9 @@ class ClientSettings:
     """Longest wait: a server that is back is found within half a minute."""
     stable: float = 2.0
     """A line that lived so long was good: if it breaks, the next attempt is made at once again."""
+    restart: float = 10.0
+    """Longest time between a server's goodbye and the start of its successor for which that one is taken to know all
+    that was said in between; after a longer one the client says that it may have missed something."""
     posts: int = 2
     """POSTs under way at once: browsers open six connections per host, and the poll and other pages need some."""
     limits: Limits = field(default_factory=Limits)

@@ -70,6 +70,8 @@ class World:
         # the applications' books
         self.push_numbers = itertools.count(1)
         self.pushed: list[int] = []
+        self.started = self.now
+        self.since_start: list[int] = []  # while the client knew that the server was going down
         self.drained = False
         self.after_leave: list[int] = []
         self.early: list[int] = []  # pushed before the client was open for the first time: nobody promised them
@@ -98,6 +100,8 @@ class World:
     def push(self, *, flush: bool = False) -> None:
         value = next(self.push_numbers)
         (self.pushed if self.core.state.ever_opened else self.early).append(value)
+        if self.core._server_left > 0:
+            self.since_start.append(value)
         if self.drained:
             self.after_leave.append(value)
         self.sessions.addressed(self.uid, self.now)
@@ -318,9 +322,13 @@ class World:
             self.run_server(client)
 
     def restart_server(self) -> None:
+        if self.now - self.started <= ClientSettings().restart:  # two restarts in a row: the first one's word is lost
+            self.after_leave += self.since_start
         self.early += self.after_leave
         self.pushed = [value for value in self.pushed if value not in self.after_leave]
         self.after_leave.clear()
+        self.since_start.clear()
+        self.started = self.now
         self.drained = False
         self.sessions = Sessions(self.server_settings, self._token, self.now)
         self.server_wires.clear()

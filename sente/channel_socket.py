@@ -1,0 +1,221 @@
+"""``ChannelSocket``, the façade: it wires the parts and holds no logic."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+from sente.dispatch import Dispatcher, ErrorHook, H, Message
+from sente.draining import drain_on_signals
+from sente.errors import ConfigError, Rejected
+from sente.hub import Hub, Receipt
+from sente.interfaces import Packer, Receive, Scope, Send, UserId
+from sente.packers.negotiation import packers as named_packers
+from sente.presence import ConnectedUids
+from sente.protocol.settings import ServerSettings
+from sente.security import Hook, Security, csrf_token, session_uid
+from sente.transports.asgi import Connection
+from sente.transports.gate import Refusal
+from sente.transports.longpoll import LongPollTransport
+from sente.transports.script import ClientScript
+from sente.transports.websocket import WebSocketTransport
+
+
+class Anonymous:
+    """The type of ``ANONYMOUS``.
+
+    >>> ANONYMOUS
+    ANONYMOUS
+    """
+
+    def __repr__(self) -> str:
+        return "ANONYMOUS"
+
+
+ANONYMOUS: Final = Anonymous()
+"""Every client without a user: ``chsk.send(ANONYMOUS, "news/headline", {...})``."""
+
+OnReject: TypeAlias = Callable[[Connection, Rejected], Refusal | Awaitable[Refusal | None] | None]
+Csrf: TypeAlias = bool | Callable[[Connection, str | None], bool | Awaitable[bool]]
+
+
+class ChannelSocket:
+    """Realtime events between a server and its users' clients, over WebSocket or long-polling.
+
+    It is an ASGI application that answers at any path it is put at; under FastAPI use
+    ``sente.integrations.fastapi.channel_router``::
+
+        chsk = ChannelSocket()
+
+        @chsk.on("chat/say")
+        async def say(msg: Message) -> int:
+            return chsk.broadcast("chat/said", {"by": msg.uid, "text": msg.data["text"]}).clients
+
+    All hooks take a ``Connection`` and may be sync or async.
+
+    Args:
+        packers: What the server speaks, in order of preference: names with commas, objects, or a list of both.
+        user_id: Who a client is: a str, an int or ``None``. Default: ``session["uid"]``.
+        handshake_data: What each client is given when it connects, as ``state.handshake_data``.
+        csrf: ``True``: the client must present ``csrf_token(request)``, kept in the session. Or your own check, called
+            with connection and token. Off by default, because it needs a session; a page of another site is kept out
+            by the origin check either way.
+        allowed_origins: Origins of other hosts whose pages may connect, like ``https://app.example.com``.
+        reject: Refuse first of all: return a sentence to refuse with 403, or ``None``.
+        authorize: Whether the client may connect; False refuses with 401.
+        on_reject: Called with the connection and the ``Rejected``; a ``Refusal`` it returns is the answer instead.
+        settings: Times and limits, see ``ServerSettings``.
+
+    Raises:
+        ConfigError: a setting is wrong; says which and what would be right.
+    """
+
+    def __init__(
+        self,
+        *,
+        packers: str | Packer | Iterable[str | Packer] = "json",
+        user_id: Hook[UserId] = session_uid,
+        handshake_data: Hook[Any] | None = None,
+        csrf: Csrf = False,
+        allowed_origins: Collection[str] = (),
+        reject: Hook[str | None] | None = None,
+        authorize: Hook[bool] | None = None,
+        on_reject: OnReject | None = None,
+        settings: ServerSettings | None = None,
+    ) -> None:
+        security = Security(
+            csrf=csrf,
+            allowed_origins=allowed_origins,
+            reject=reject,
+            authorize=authorize,
+            user_id=user_id,
+            on_reject=on_reject,
+        )
+        self._settings = settings or ServerSettings()
+        self._dispatcher = Dispatcher()
+        self._hub = Hub(self._settings, named_packers(packers), security, self._dispatcher, handshake_data, self.send)
+        self._websocket = WebSocketTransport()
+        self._longpoll = LongPollTransport()
+        self._script = ClientScript()
+        self._entered: AbstractAsyncContextManager[None] | None = None
+
+    # -- events in
+
+    def on(self, event_id: str, *, concurrent: bool = False) -> Callable[[H], H]:
+        """Handle an event; the function's return value is the reply, if the client asked for one.
+
+        The events of one client are handled in order, one at a time; ``concurrent=True`` opts out. A sync function
+        runs in a thread. ``chsk/uidport-open`` and ``-close`` say that a user came and went, ``chsk/bad-event`` that a
+        client sent something that is no event.
+
+        >>> chsk = ChannelSocket()
+        >>> @chsk.on("chat/say")
+        ... async def say(msg):
+        ...     return len(msg.data["text"])
+        """
+        return self._dispatcher.on(event_id, concurrent=concurrent)
+
+    def messages(self) -> AsyncIterator[Message]:
+        """Every event that has no handler, for a loop instead: ``async for msg in chsk.messages(): ...``."""
+        return self._dispatcher.messages()
+
+    @property
+    def on_error(self) -> ErrorHook | None:
+        """Called with the exception and the message when a handler raises; the log gets it in any case."""
+        return self._dispatcher.on_error
+
+    @on_error.setter
+    def on_error(self, hook: ErrorHook | None) -> None:
+        self._dispatcher.on_error = hook
+
+    # -- events out
+
+    def send(self, uid: UserId | Anonymous, event_id: str, data: Any = None, *, flush: bool = False) -> Receipt:
+        """Send an event to all clients of a user; safe from any thread, and nothing to await.
+
+        It leaves with others of the next 30 ms (WebSocket) or 100 ms (polling), or at once with ``flush``. A client
+        that is away for a moment gets it when it is back.
+
+        Raises:
+            PackError: ``data`` cannot be packed; nothing is sent.
+            ConfigError: the id is not ``namespace/name``, or the ChannelSocket is not running.
+        """
+        if uid is None:
+            raise ConfigError("send(None, ...): to reach the clients without a user, send to ANONYMOUS")
+        return self._hub.send(None if isinstance(uid, Anonymous) else uid, event_id, data, flush=flush)
+
+    def broadcast(self, event_id: str, data: Any = None, *, flush: bool = False) -> Receipt:
+        """Send an event to every client, like ``send``."""
+        return self._hub.broadcast(event_id, data, flush=flush)
+
+    def disconnect(self, uid: UserId | Anonymous, reason: str = "disconnected by the server") -> None:
+        """End every session of a user. Its clients connect anew, and are asked again who they are."""
+        self._hub.disconnect(None if isinstance(uid, Anonymous) else uid, reason)
+
+    # -- who is there
+
+    @property
+    def connected_uids(self) -> ConnectedUids:
+        """The users that are connected: by ``ws``, by ``poll``, by ``any``."""
+        return self._hub.presence.connected_uids
+
+    def presence(self) -> AsyncIterator[ConnectedUids]:
+        """``connected_uids`` now and after each change: ``async for uids in chsk.presence(): ...``."""
+        return self._hub.presence.changes()
+
+    @property
+    def stats(self) -> Counter[str]:
+        """What was counted since the start: sessions, events, refusals by status, ends by reason."""
+        return self._hub.stats.copy()
+
+    # -- around
+
+    def csrf_token(self, request: Any) -> str:
+        """The CSRF token for the page that ``request`` asks for; give it to the page's client as ``csrf``.
+
+        ``request`` has a ``session``: Starlette's and FastAPI's request behind ``SessionMiddleware``.
+        """
+        return csrf_token(request.session)
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[None]:
+        """Run while the application runs: ``FastAPI(lifespan=chsk.lifespan)``; ``channel_router`` brings it along.
+
+        SIGTERM and SIGINT let the clients go in peace before they reach the server.
+        """
+        self._hub.start()
+        undo = drain_on_signals(lambda: self._hub.drain(self._settings.drain))
+        try:
+            yield
+        finally:
+            undo()
+            await self._hub.drain(0)
+
+    async def __aenter__(self) -> "ChannelSocket":
+        self._entered = self.lifespan()
+        await self._entered.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        if self._entered is not None:
+            await self._entered.__aexit__(*error)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve an ASGI connection: WebSocket, HTTP, or the lifespan of an application that is nothing else."""
+        if scope["type"] == "lifespan":
+            await self._serve_lifespan(receive, send)
+        elif not self._hub.started:
+            raise ConfigError("the ChannelSocket is not running: include its router, or use `async with chsk:`")
+        elif scope["type"] == "websocket":
+            await self._websocket.serve(scope, receive, send, self._hub)
+        elif scope["path"].endswith("/client.js") and scope["method"] == "GET":
+            await self._script.serve(Connection(scope), send)
+        else:
+            await self._longpoll.serve(scope, receive, send, self._hub)
+
+    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with self.lifespan():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,208 @@
+"""From an event to its handler and back to the reply; the events of one client in order, one at a time."""
+
+import asyncio
+import inspect
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+from sente.errors import ConfigError, RequestFailed, SenteError
+from sente.interfaces import UserId
+from sente.protocol.messages import is_event_id
+from sente.transports.asgi import Connection
+
+log = logging.getLogger("sente")
+
+STREAM_SIZE = 1024
+"""Messages that a loop over ``messages()`` may be behind before the clients are made to wait."""
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """An event from a client, as a handler gets it.
+
+    ``reply`` is ``None`` unless the client asked for a reply; a handler that returns a value need not call it.
+    ``send`` is ``ChannelSocket.send``. ``connection`` is the handshake of a WebSocket, or the poll or POST at hand.
+
+    >>> Message(id="chat/say", data={"text": "hi"}, uid="ada", client_id="c1", connection=None, send=None).event
+    ('chat/say', {'text': 'hi'})
+    """
+
+    id: str
+    data: Any
+    uid: UserId
+    client_id: str
+    connection: Connection | None = field(repr=False)
+    """``None`` only for ``chsk/uidport-open`` and ``-close``, which no request brought."""
+    send: Callable[..., Any] = field(repr=False)
+    reply: Callable[[Any], None] | None = field(default=None, repr=False)
+    """Answer the request. Only the first answer counts. Raises ``PackError``."""
+    fail: Callable[[RequestFailed], None] | None = field(default=None, repr=False)
+    """Answer it with an error; raising ``RequestFailed`` in a handler does the same."""
+
+    @property
+    def event(self) -> tuple[str, Any]:
+        """``(id, data)``."""
+        return self.id, self.data
+
+
+AnyHandler: TypeAlias = Callable[[Message], Any]
+H = TypeVar("H", bound=AnyHandler)
+ErrorHook: TypeAlias = Callable[[Exception, Message], Awaitable[None] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A function for one event id; a sync one runs in a thread, so that it may block."""
+
+    function: AnyHandler
+    concurrent: bool
+
+    async def __call__(self, message: Message) -> Any:
+        """Call the function and wait for what it returns."""
+        if inspect.iscoroutinefunction(self.function):
+            return await self.function(message)
+        result = await asyncio.to_thread(self.function, message)
+        return await result if inspect.isawaitable(result) else result
+
+
+class Dispatcher:
+    """Finds handlers, calls them, and turns what they return or raise into replies."""
+
+    def __init__(self) -> None:
+        self.on_error: ErrorHook | None = None
+        self._handlers: dict[str, Handler] = {}
+        self._streams: list[asyncio.Queue[Message]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def on(self, event_id: str, *, concurrent: bool = False) -> Callable[[H], H]:
+        """Register the decorated function for ``event_id``."""
+        if not is_event_id(event_id):
+            raise ConfigError(f"on({event_id!r}): an event id is 'namespace/name', for example 'chat/say'")
+        if event_id in self._handlers:
+            raise ConfigError(f"on({event_id!r}): this event has a handler already")
+
+        def register(function: H) -> H:
+            self._handlers[event_id] = Handler(function, concurrent)
+            return function
+
+        return register
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """Every message that has no handler, in the order of arrival, from the first iteration on."""
+        queue: asyncio.Queue[Message] = asyncio.Queue(STREAM_SIZE)
+        self._streams.append(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._streams.remove(queue)
+            while not queue.empty():  # lets go of clients that wait for room
+                queue.get_nowait()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a handler runs."""
+        return bool(self._tasks)
+
+    def wants(self, event_id: str) -> bool:
+        """Whether anything would become of such an event."""
+        return event_id in self._handlers or bool(self._streams)
+
+    def is_concurrent(self, message: Message) -> bool:
+        """Whether the message's handler opted out of the client's order."""
+        handler = self._handlers.get(message.id)
+        return handler is not None and handler.concurrent
+
+    async def handle(self, message: Message) -> None:
+        """Handle one message. Nothing is raised: errors go to the asker, the log and the error hook."""
+        try:
+            await self._handle(message)
+        except RequestFailed as failed:
+            if message.fail is not None:
+                message.fail(failed)
+            else:
+                await self._report(failed, message)
+        except Exception as error:  # whatever a handler raises: no detail crosses the wire
+            if message.fail is not None:
+                message.fail(RequestFailed("internal", "the server could not handle this"))
+            await self._report(error, message)
+
+    async def _handle(self, message: Message) -> None:
+        handler = self._handlers.get(message.id)
+        if handler is not None:
+            result = await handler(message)
+            if message.reply is not None:
+                message.reply(result)
+            return
+        for queue in self._streams:
+            await queue.put(message)
+        if not self._streams:
+            if message.id == "chsk/bad-event" and message.fail is not None:
+                raise RequestFailed("invalid_event", "an event is [id, data] with an id like 'chat/say'")
+            if message.fail is not None:
+                raise RequestFailed("no_handler", f"nobody handles {message.id}")
+            log.warning("no handler for %s", message.id)
+
+    async def _report(self, error: Exception, message: Message) -> None:
+        log.error("handler of %s: %s", message.id, error, exc_info=None if isinstance(error, SenteError) else error)
+        if self.on_error is not None:
+            try:
+                outcome = self.on_error(error, message)
+                if inspect.isawaitable(outcome):
+                    await outcome
+            except Exception:
+                log.exception("on_error raised")
+
+    def spawn(self, message: Message, done: Callable[[], None]) -> None:
+        """Handle a message beside the others; ``done`` is called afterwards."""
+
+        async def run() -> None:
+            try:
+                await self.handle(message)
+            finally:
+                done()
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        """Stop the handlers that still run."""
+        for task in (tasks := list(self._tasks)):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Lane:
+    """The messages of one client, handled one after the other by a task that runs only while there are some."""
+
+    __slots__ = ("_dispatcher", "_queue", "_running")
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._queue: deque[tuple[Message, Callable[[], None]]] = deque()
+        self._running = False
+
+    def put(self, message: Message, done: Callable[[], None]) -> None:
+        """Handle ``message`` after those before it, then call ``done``."""
+        self._queue.append((message, done))
+        if not self._running:
+            self._next()
+
+    def _next(self) -> None:
+        self._running = False
+        while self._queue and not self._running:
+            message, done = self._queue.popleft()
+            if self._dispatcher.is_concurrent(message):
+                self._dispatcher.spawn(message, done)
+            else:
+                self._running = True
+                self._dispatcher.spawn(message, partial(self._finish, done))
+
+    def _finish(self, done: Callable[[], None]) -> None:
+        done()
+        self._next()

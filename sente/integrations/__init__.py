@@ -1,0 +1,1 @@
+"""Sente under other frameworks."""

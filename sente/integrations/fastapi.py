@@ -1,0 +1,62 @@
+"""A ``ChannelSocket`` under FastAPI."""
+
+from collections.abc import Sequence
+from typing import Any
+
+try:
+    from fastapi import APIRouter, Request, WebSocket, params
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
+except ImportError as error:
+    raise ImportError('FastAPI is missing: pip install "sente-channels[server]"') from error
+
+from sente.channel_socket import ChannelSocket
+from sente.errors import ConfigError
+
+METHODS = ["GET", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"]
+"""All that the endpoint answers itself, if only with 405, so that every answer is of one kind."""
+
+
+def channel_router(
+    chsk: ChannelSocket, path: str = "/chsk", *, dependencies: Sequence[params.Depends] | None = None
+) -> APIRouter:
+    """A router that answers at ``path`` and ``path/``, HTTP and WebSocket, and brings the socket's lifespan along.
+
+    ``dependencies`` are honoured for both, here and in ``include_router``; they run before the connection is looked
+    at. The JavaScript client is served at ``path/client.js``::
+
+        from fastapi import FastAPI
+        from sente import ChannelSocket
+        from sente.integrations.fastapi import channel_router
+
+        chsk = ChannelSocket()
+        app = FastAPI()
+        app.include_router(channel_router(chsk, "/chsk"))
+
+    Raises:
+        ConfigError: ``path`` does not begin with a slash, or ends with one.
+    """
+    if not path.startswith("/") or path.endswith("/"):
+        raise ConfigError(f"channel_router(path={path!r}): write it like '/chsk'")
+    router = APIRouter(dependencies=dependencies, lifespan=chsk.lifespan)
+
+    class Delegate(Response):
+        """Lets the ChannelSocket answer, on the raw ASGI connection."""
+
+        def __init__(self) -> None:
+            self.background = None
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await chsk(scope, receive, send)
+
+    async def over_http(request: Request) -> Any:
+        return Delegate()
+
+    async def over_websocket(websocket: WebSocket) -> None:
+        await chsk(websocket.scope, websocket.receive, websocket.send)
+
+    for variant in (path, f"{path}/"):
+        router.add_api_route(variant, over_http, methods=METHODS, include_in_schema=False, response_class=Response)
+        router.add_api_websocket_route(variant, over_websocket)
+    router.add_api_route(f"{path}/client.js", over_http, methods=["GET"], include_in_schema=False)
+    return router

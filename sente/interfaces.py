@@ -1,0 +1,98 @@
+"""Every plug-in point, and the plain types they share.
+
+A plug-in is an object with the methods of one of these protocols; it is handed over, never registered anywhere.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+Wire: TypeAlias = str | bytes
+"""What a packer writes: ``str`` travels as a text frame, ``bytes`` as a binary one."""
+
+UserId: TypeAlias = str | int | None
+"""Who a client is: what ``user_id`` returns. ``None`` is a client without user."""
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""ASGI 3, without a framework."""
+
+
+@runtime_checkable
+class Packer(Protocol):
+    """How values become frames. Pure, synchronous, stateless between calls.
+
+    >>> from sente.packers.json import JsonPacker
+    >>> isinstance(JsonPacker(), Packer)
+    True
+    """
+
+    @property
+    def name(self) -> str:
+        """What the handshake negotiates: ``json``, ``msgpack``, ..."""
+        ...
+
+    def pack(self, value: Any, /) -> Wire:
+        """Write a value. Raises ``PackError``, nothing else."""
+        ...
+
+    def unpack(self, wire: Wire, /) -> Any:
+        """Read a value. Raises ``UnpackError``, nothing else."""
+        ...
+
+
+@runtime_checkable
+class JoinablePacker(Packer, Protocol):
+    """A packer whose parts, packed apart, may be joined into one list: an event is packed once for all its clients."""
+
+    def join(self, parts: Sequence[Any], /) -> Wire:
+        """The packed list of values that were packed one by one."""
+        ...
+
+
+class ClientLink(Protocol):
+    """An open WebSocket, as a client transport hands it over."""
+
+    async def send(self, wire: Wire) -> None:
+        """Send one frame. Raises ``LinkClosed``."""
+        ...
+
+    async def receive(self) -> Wire:
+        """The next frame. Raises ``LinkClosed``."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close; never raises, and does not wait for the other side."""
+        ...
+
+
+class LinkClosed(Exception):
+    """A client's link is closed, or could not be opened: with a close code or HTTP status, if there was one.
+
+    >>> LinkClosed(4401, "log in first").code
+    4401
+    """
+
+    def __init__(self, code: int | None = None, message: str = "") -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class ClientTransport(Protocol):
+    """How a client reaches the server: over the network, or an ASGI application in the same process."""
+
+    async def open(self, url: str, headers: Mapping[str, str], limit: int) -> ClientLink:
+        """Open a WebSocket that takes frames up to ``limit`` bytes. Raises ``LinkClosed``."""
+        ...
+
+    async def fetch(
+        self, method: Literal["GET", "POST"], url: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> bytes:
+        """The body of a 200 answer, up to ``limit`` bytes. Raises ``LinkClosed`` with the status of any other."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what the transport holds."""
+        ...

@@ -1,0 +1,1 @@
+"""How values become frames and back. One format, one library, one file."""

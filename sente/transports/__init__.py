@@ -1,0 +1,1 @@
+"""How frames travel: the server's gates and the client's links."""

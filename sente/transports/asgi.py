@@ -1,0 +1,100 @@
+"""What both server transports need of ASGI: the connection as an application sees it, and plain answers."""
+
+from collections.abc import Iterable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qsl
+
+from sente.errors import Rejected
+from sente.interfaces import Receive, Scope, Send, UserId
+
+
+class Connection:
+    """The request a client came with: the handshake of its WebSocket, or the poll or POST at hand.
+
+    Header names are lower-case. ``session`` is the framework's session, empty if there is none. The ``Authorization``
+    header is the hello's ``auth`` where a client gave one, so that bearer tokens work alike on both transports.
+
+    >>> connection = Connection({"type": "http", "headers": [(b"cookie", b"a=1")], "query_string": b"client-id=c1"})
+    >>> connection.cookies, connection.client_id
+    ({'a': '1'}, 'c1')
+    """
+
+    __slots__ = ("cookies", "headers", "query", "scope", "uid")
+
+    def __init__(self, scope: Scope, auth: str | None = None) -> None:
+        self.scope = scope
+        """The ASGI scope."""
+        self.headers: Mapping[str, str] = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", ())
+        }
+        if auth is not None:
+            self.headers = {**self.headers, "authorization": auth}
+        self.cookies: Mapping[str, str] = _cookies(self.headers.get("cookie", ""))
+        self.query: Mapping[str, str] = dict(
+            parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        )
+        self.uid: UserId = None
+        """Who the client is; set once ``user_id`` has said so."""
+
+    @property
+    def session(self) -> Mapping[str, Any]:
+        """The framework's session: Starlette's and FastAPI's ``SessionMiddleware`` put it there."""
+        session: Mapping[str, Any] = self.scope.get("session") or {}
+        return session
+
+    @property
+    def client_id(self) -> str:
+        """What the client calls itself; not a secret, and no proof of anything."""
+        return self.query.get("client-id", "")
+
+    @property
+    def path(self) -> str:
+        """The path asked for."""
+        return str(self.scope.get("path", ""))
+
+    @property
+    def host(self) -> str | None:
+        """The address of the other end of the line: a proxy's, if there is one."""
+        client = self.scope.get("client")
+        return client[0] if client else None
+
+
+def _cookies(header: str) -> dict[str, str]:
+    cookies: SimpleCookie = SimpleCookie()
+    try:
+        cookies.load(header)
+    except CookieError:
+        return {}
+    return {name: morsel.value for name, morsel in cookies.items()}
+
+
+async def respond(
+    send: Send, status: int, body: bytes, headers: Iterable[tuple[str, str]], *, prefix: str = "http.response"
+) -> None:
+    """Answer an HTTP request, or with ``prefix`` the refused upgrade to a WebSocket."""
+    all_headers = [*headers, ("content-length", str(len(body)))]
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in all_headers]
+    await send({"type": f"{prefix}.start", "status": status, "headers": encoded})
+    await send({"type": f"{prefix}.body", "body": body})
+
+
+async def read_body(receive: Receive, limit: int) -> bytes | None:
+    """The whole body of a request; ``None`` if the client went away.
+
+    Raises:
+        Rejected: 413, it is longer than ``limit`` bytes.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise Rejected(413, f"the body is longer than the {limit} bytes that the server takes")
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)

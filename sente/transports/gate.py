@@ -1,0 +1,92 @@
+"""All of the hub that a server transport may touch, and what it gives the hub in return."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sente.errors import Rejected
+from sente.interfaces import Packer, Wire
+from sente.protocol.greeting import Head, Hello
+from sente.protocol.settings import ServerSettings
+from sente.transports.asgi import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How a refused client is answered: on HTTP with ``status``, ``body`` and ``headers``; on a WebSocket with close
+    code ``4000 + status`` and ``reason``, of which 123 bytes arrive.
+
+    >>> Refusal(403, "members only").content
+    b'{"error": "members only"}'
+    """
+
+    status: int
+    reason: str
+    body: bytes | None = None
+    """``None``: JSON with ``reason`` under ``error``."""
+    headers: Sequence[tuple[str, str]] = ()
+
+    @property
+    def content(self) -> bytes:
+        """The body of the HTTP answer."""
+        return json.dumps({"error": self.reason}).encode() if self.body is None else self.body
+
+
+class ServerLink(Protocol):
+    """A WebSocket or one HTTP exchange, as the hub uses it. No method waits or raises."""
+
+    number: int
+    """The hub's name for the link."""
+    packer: Packer
+    connection: Connection
+
+    def transmit(self, wires: Sequence[Wire]) -> None:
+        """Send frames on a WebSocket."""
+        ...
+
+    def answer(self, head: dict[str, Any], wires: Sequence[Wire]) -> None:
+        """End an HTTP exchange with 200."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close a WebSocket, or end an HTTP exchange with the status that ``code`` stands for."""
+        ...
+
+
+class Gate(Protocol):
+    """What the hub offers to server transports."""
+
+    settings: ServerSettings
+
+    def check(self, connection: Connection) -> Packer:
+        """What can be said before a hello: is there a client-id, a common packer. Raises ``Rejected``."""
+        ...
+
+    async def admit(self, link: ServerLink, hello: Hello, *, websocket: bool) -> None:
+        """A hello came: run the pipeline and attach the link to a session. Raises ``Rejected``."""
+        ...
+
+    async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:
+        """A poll or POST came: hand it to its session. Raises ``Rejected``."""
+        ...
+
+    def receive(self, link: ServerLink, frame: Wire) -> None:
+        """A frame came on a WebSocket."""
+        ...
+
+    def said_goodbye(self, link: ServerLink) -> None:
+        """A WebSocket was closed with 1000."""
+        ...
+
+    def lost(self, link: ServerLink) -> None:
+        """The link is gone."""
+        ...
+
+    def headers(self, connection: Connection) -> list[tuple[str, str]]:
+        """The headers of every HTTP answer: no caching, and CORS for allowed origins."""
+        ...
+
+    async def refusal(self, connection: Connection, rejected: Rejected) -> Refusal:
+        """How a refusal is put: the application may have its own words."""
+        ...

@@ -1,0 +1,129 @@
+"""The HTTP gate: the welcome by GET, then POSTs, of which one waits for what the server has to say (§7)."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sente.errors import ProtocolError, Rejected
+from sente.interfaces import Packer, Receive, Scope, Send, Wire
+from sente.protocol.framing import read_row, write_row
+from sente.protocol.greeting import VERSION, Hello, read_first
+from sente.transports.asgi import Connection, read_body, respond
+from sente.transports.gate import Gate, Refusal
+
+METHODS = "GET, POST, OPTIONS"
+
+
+class LongPollTransport:
+    """Serves HTTP requests."""
+
+    name = "poll"
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send, gate: Gate) -> None:
+        """Serve one request."""
+        connection = Connection(scope)
+        headers = gate.headers(connection)
+        try:
+            if scope["method"] == "OPTIONS":
+                return await respond(send, 204, b"", [*headers, ("access-control-allow-methods", METHODS)])
+            if scope["method"] not in ("GET", "POST"):
+                refusal = Refusal(
+                    405, f"{scope['method']} has no meaning here: {METHODS}", headers=[("allow", METHODS)]
+                )
+                return await _refuse(send, refusal, headers)
+            packer = gate.check(connection)
+            headers.append(("content-type", f"application/vnd.sente.v1+{packer.name}"))
+            if scope["method"] == "GET":
+                return await respond(send, 200, _welcome(connection, packer, gate), headers)
+            body = await read_body(receive, gate.settings.limits.body)
+            if body is not None:
+                link = ExchangeLink(packer, connection)
+                await _exchange(link, body, gate)
+                await _answer(link, receive, send, headers, gate)
+        except Rejected as rejected:
+            await _refuse(send, await gate.refusal(connection, rejected), gate.headers(connection))
+        except ProtocolError as error:
+            await _refuse(send, Refusal(400, error.reason), gate.headers(connection))
+
+
+class ExchangeLink:
+    """One POST that waits for its answer: a body, or a refusal."""
+
+    __slots__ = ("connection", "number", "outcome", "packer")
+
+    def __init__(self, packer: Packer, connection: Connection) -> None:
+        self.number = 0
+        self.packer = packer
+        self.connection = connection
+        self.outcome: asyncio.Future[bytes | Refusal] = asyncio.get_running_loop().create_future()
+
+    def transmit(self, wires: Sequence[Wire]) -> None:
+        """Only a WebSocket transmits."""
+        raise TypeError("an HTTP exchange is answered once")
+
+    def answer(self, head: dict[str, Any], wires: Sequence[Wire]) -> None:
+        """End the exchange with a row of frames."""
+        self._settle(write_row([json.dumps(head), *wires]))
+
+    def close(self, code: int, reason: str) -> None:
+        """End the exchange with the status that a close code stands for."""
+        if code >= 4400:
+            self._settle(Refusal(code - 4000, reason))
+        else:
+            self._settle(Refusal(503, reason, headers=[("retry-after", "1")]))
+
+    def _settle(self, outcome: bytes | Refusal) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+
+def _welcome(connection: Connection, packer: Packer, gate: Gate) -> bytes:
+    if "handshake?" not in connection.query:
+        raise Rejected(400, "this is a channel socket: connect a client of sente to it")
+    return json.dumps(
+        {"sente": VERSION, "packer": packer.name, "hello": round(gate.settings.hello_timeout * 1000)}
+    ).encode()
+
+
+async def _exchange(link: ExchangeLink, body: bytes, gate: Gate) -> None:
+    frames = read_row(body)
+    if not frames or not isinstance(frames[0], str):
+        raise ProtocolError("a body begins with a text frame: a hello or a head")
+    first = frames[0]
+    if len(first) > gate.settings.hello_size:
+        raise ProtocolError(f"the first frame may have {gate.settings.hello_size} bytes")
+    opening = read_first(first)
+    if isinstance(opening, Hello):
+        link.connection = Connection(link.connection.scope, opening.auth)
+        await gate.admit(link, opening, websocket=False)
+    else:
+        await gate.exchange(link, opening, frames[1:])
+
+
+async def _answer(link: ExchangeLink, receive: Receive, send: Send, headers: list[tuple[str, str]], gate: Gate) -> None:
+    """Wait for the answer or for the client to go away, whichever comes first."""
+    gone = asyncio.create_task(_disconnected(receive))
+    try:
+        either: set[asyncio.Future[Any]] = {link.outcome, gone}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not link.outcome.done():
+            return
+        outcome = link.outcome.result()
+        if isinstance(outcome, Refusal):
+            await _refuse(send, outcome, gate.headers(link.connection))
+        else:
+            await respond(send, 200, outcome, headers)
+    finally:
+        gone.cancel()
+        gate.lost(link)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _refuse(send: Send, refusal: Refusal, headers: list[tuple[str, str]]) -> None:
+    more = [("content-type", "application/json"), *refusal.headers]
+    await respond(send, refusal.status, refusal.content, [*headers, *more])
