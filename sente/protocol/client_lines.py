@@ -89,12 +89,13 @@ class Lines:
 
     def take_leave(self, now: float) -> None:
         """Say what waits, and goodbye."""
-        self.say(now)
         link = self._websocket
         if link is None:
+            self.talk.outbox.rewind(self.talk.outbox.acked)  # POSTs under way are given up: what they carry goes along
             seq = self.talk.outbox.cursor
             link = self._exchange("post", NEVER, seq, (*self.talk.say(), Control(Event(BYE))))
         else:
+            self.say(now)
             self._actions.append(Close(link, 1000, "goodbye"))
         self.pop(link)  # nobody waits for its answer
 
@@ -110,8 +111,7 @@ class Lines:
 
     def advance(self, now: float) -> None:
         """Say what waits, acknowledge what is due, and keep a poll under way."""
-        if self._info is None:
-            return
+        assert self._info is not None, "only an open session talks"
         self.say(now)
         ack_due = self.talk.ack_due()
         owes = ack_due is not None and now >= ack_due
@@ -150,7 +150,7 @@ class Lines:
             if self._flush:
                 return 0.0
             ack_due = self.talk.ack_due()
-            if ack_due is not None:
+            if ack_due is not None and (self._websocket is not None or self._busy("post") < self._settings.posts):
                 times.append(ack_due)
             if self._websocket is not None:
                 times.append(self._silent_until)

@@ -190,7 +190,7 @@ class ClientSession:
             for packet, size in packets:
                 self._hear(packet, link, size, now)
         except ProtocolError as error:
-            return self.broken(link, error.reason, now)
+            return self._fall(way, now, None, error.reason)
         self._advance(now)
 
     def link_lost(self, link: Link, now: float, *, code: int | None = None, message: str = "") -> None:
@@ -366,11 +366,12 @@ class ClientSession:
 
     def _bye(self, word: dict[str, Any], now: float) -> None:
         """The server restarts and says how far it had received: nothing is lost, come back later."""
+        ack, retry_after = number(word, "ack", 0), number(word, "retry_after", 0, 0) / 1000
         self._close(Closed(self._epoch + now, "bye"))
-        self._forget_session(number(word, "ack", 0))
+        self._forget_session(ack)
         self._server_left = now
         self._route.took_leave()
-        self._wait(now, number(word, "retry_after", 0, 0) / 1000 * (0.5 + self._jitter() / 2))
+        self._wait(now, retry_after * (0.5 + self._jitter() / 2))
 
     def _put(self, item: Item) -> None:
         if item.size > self._lines.talk.peer.packet - ENVELOPE:

@@ -7,7 +7,7 @@ on from the packet before it on this link", which keeps a push the same bytes fo
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, assert_never
 
 from sente.errors import ProtocolError
 
@@ -133,6 +133,8 @@ def write_packet(packet: Packet, side: Side) -> list[Any]:
             return [["chsk/handshake", [uid, None, data, dict(info)]], None, 0]
         case Control(event):
             return [[event.id, event.data], None, 0]
+        case _:
+            assert_never(packet)
 
 
 def read_packet(plain: Any, size: int = 0) -> Packet:

@@ -22,7 +22,7 @@ from sente.protocol.actions import (
     Transmit,
     TransportName,
 )
-from sente.protocol.conversation import Conversation
+from sente.protocol.conversation import ENVELOPE, Conversation
 from sente.protocol.greeting import Greeting, Head, Hello, PeerLimits, write_info
 from sente.protocol.messages import BAD_EVENT, BYE, Ack, Control, Event, Handshake, Packet, Ping, Pong, Request
 from sente.protocol.outbox import Answered
@@ -186,6 +186,9 @@ class ServerSession:
         """Answer the request ``ref``; what was said before leaves with it. A second answer is dropped."""
         if ref in self._asked:
             self._asked.discard(ref)
+            if size > self._talk.peer.packet - ENVELOPE:
+                value = {"code": "too_large", "message": "the reply is larger than this client takes", "data": None}
+                failed, size = True, 0
             self._put(Answered(value, ref, failed, size), now, now)
 
     def handled(self, now: float) -> None:
@@ -317,7 +320,9 @@ class ServerSession:
             return
         self._talk.outbox.put(item)
         self._flush_at = min(self._flush_at, flush_at)
-        if self._talk.full:
+        if item.size > self._talk.peer.packet - ENVELOPE:  # counted as lost, so that its client is told
+            self.close(4413, "an event is larger than the packets this client takes", now, word="too large")
+        elif self._talk.full:
             self.close(4420, "the client does not keep up with what is sent to it", now, word="slow")
 
     def _advance(self, now: float) -> None:
@@ -351,7 +356,7 @@ class ServerSession:
     def _acknowledge(self, now: float) -> None:
         if self._websocket is not None:
             self._actions.append(Transmit(self._websocket, (Ack(self._talk.ack()),)))
-        elif self._held:
+        else:
             self._answer(self._held.pop().link)
             self._away_since = now
 

@@ -105,8 +105,7 @@ class LossyLine(RuleBasedStateMachine):
 
     @rule(transport=st.sampled_from(["auto", "ws", "poll"]))
     def switch(self, transport: Literal["auto", "ws", "poll"]) -> None:
-        self.world.core.prefer(transport, self.world.now)
-        self.world.run_client()
+        self.world.prefer(transport)
 
     @rule()
     def reconnect(self) -> None:

@@ -1,18 +1,34 @@
-"""Pairs of client and server core on a line that a test breaks."""
+"""Pairs of client and server core on a line that a test breaks: the stories that the promise is made of."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
-from tests.protocol.world import World
+from sente.protocol.messages import Control, Event, Events
+from sente.protocol.settings import AckPolicy, Limits, ServerSettings
+from tests.protocol.world import Wire, World
+
+every_transport = pytest.mark.parametrize("transport", ["ws", "poll", "auto"])
+SMALL = Limits(window=6, window_bytes=200, backlog=3, ack=AckPolicy(items=3, delay=1.0), requests=4)
 
 
-@pytest.mark.parametrize("transport", ["ws", "poll", "auto"])
-def test_both_ways(transport: Literal["ws", "poll", "auto"]) -> None:
-    world = World(transport)
+def connected(transport: Literal["auto", "ws", "poll"], **settings: Any) -> World:
+    world = World(transport, **settings)
     world.connect()
     world.settle(1)
     assert world.core.state.open
+    assert world.core.state.first_open
+    return world
+
+
+def cut_all(world: World) -> None:
+    for wire in world.wires:
+        world.cut(wire)
+
+
+@every_transport
+def test_both_ways(transport: Literal["ws", "poll", "auto"]) -> None:
+    world = connected(transport)
     world.say()
     ref = world.ask()
     world.push()
@@ -21,4 +37,209 @@ def test_both_ways(transport: Literal["ws", "poll", "auto"]) -> None:
     world.check_settled()
     assert world.got == [1, 2]
     assert world.handled == [1, 2]
-    assert ref is not None and world.outcomes[ref] == [("reply", 2)]
+    assert ref is not None
+    assert world.outcomes[ref] == [("reply", 2)]
+
+
+@every_transport
+def test_what_was_said_while_the_line_was_cut_is_not_lost(transport: Literal["ws", "poll", "auto"]) -> None:
+    world = connected(transport)
+    cut_all(world)
+    world.say()
+    ref = world.ask(timeout=100)
+    for _ in range(3):
+        world.push()
+    world.settle(60)
+    world.check_settled()
+    assert world.got == [1, 2, 3]
+    assert world.handled == [1, 2]
+    assert ref is not None
+    assert world.outcomes[ref] == [("reply", 2)]
+    assert world.core.state.resumed
+    assert world.core.state.lost == 0
+
+
+@every_transport
+def test_a_client_that_is_away_too_long_is_told_what_it_lost(transport: Literal["ws", "poll", "auto"]) -> None:
+    world = connected(transport)
+    cut_all(world)
+    for wire in world.wires:
+        world.server_notices(wire)
+    world.push()
+    for client in list(world.sessions):
+        client.session.handle_timer(world.now + 121)
+        world.run_server(client)
+    world.push()
+    assert "expired" in world.ended
+    world.settle(60)
+    assert world.core.state.lost == 2
+    world.check_settled()
+
+
+@every_transport
+def test_after_a_crash_of_the_server_nothing_is_known_and_that_is_said(
+    transport: Literal["ws", "poll", "auto"],
+) -> None:
+    world = connected(transport)
+    cut_all(world)
+    world.say()
+    ref = world.ask()
+    world.advance(0)
+    world.restart_server()
+    world.settle(60)
+    assert world.core.state.lost is None
+    assert world.unconfirmed == {1}
+    assert ref is not None
+    assert world.outcomes[ref] == [("disconnected", None)]
+    world.check_settled()
+
+
+@every_transport
+def test_after_a_goodbye_of_the_server_nothing_is_lost(transport: Literal["ws", "poll", "auto"]) -> None:
+    world = connected(transport)
+    world.push()
+    world.settle(10)
+    world.drain()
+    world.settle(0.5)
+    assert world.ended[-1] == "drained"
+    world.restart_server()
+    world.push()
+    world.settle(60)
+    assert world.core.state.lost == 1
+    assert not world.core.state.resumed
+    world.check_settled()
+
+
+def test_what_never_left_before_a_goodbye_is_carried_over() -> None:
+    world = connected("poll")
+    for _ in range(3):  # two POSTs are under way, the third event waits
+        world.say()
+    ref = world.ask()
+    world.drain()
+    poll = next(wire for wire in world.wires if wire.down or not wire.ws)
+    world.move_up(poll)
+    while world.move_down(poll):
+        pass
+    world.settle(30)
+    assert world.handled == [1, 2, 3, 4]
+    assert ref is not None
+    assert world.outcomes[ref] == [("reply", 4)]
+    world.check_settled()
+
+
+def test_nothing_after_a_goodbye_in_the_same_body_is_heard() -> None:
+    world = connected("poll")
+    link = world.wires[-1].link
+    bye = Event("chsk/bye", {"ack": 0, "lost": 0, "retry_after": 0})
+    packets = [(Events((bye,), 1), 10), (Events((Event("app/push", 7),), 2), 10)]
+    world.core.exchanged(link, {"ack": 0, "seq": 1}, packets, world.now)
+    world.run_client()
+    assert world.got == []
+    assert world.core.state.last_close is not None
+    assert world.core.state.last_close.reason == "bye"
+
+
+def test_polling_where_websockets_are_blocked() -> None:
+    world = World("auto")
+    world.ws_blocked = True
+    world.connect()
+    world.advance(5.1)
+    world.settle(5)
+    assert world.core.state.open
+    assert world.core.state.transport == "poll"
+    assert world.core.state.last_ws_error is not None
+    assert world.core.state.last_close is not None
+    assert world.core.state.last_close.reason == "downgrading-ws-to-poll"
+
+
+def test_a_server_that_was_down_is_not_mistaken_for_blocked_websockets() -> None:
+    world = connected("auto")
+    assert world.core.state.transport == "ws"
+    cut_all(world)
+    for wire in world.wires:
+        world.client_notices(wire)
+    for _ in range(6):
+        cut_all(world)
+        world.advance(6)
+    world.settle(60)
+    assert world.core.state.transport == "ws"
+
+
+@every_transport
+def test_a_small_window_slows_but_loses_nothing(transport: Literal["ws", "poll", "auto"]) -> None:
+    world = connected(transport, server=ServerSettings(limits=SMALL))
+    for _ in range(40):
+        world.push()
+        world.say()
+    refs = [world.ask(timeout=300) for _ in range(4)]
+    world.settle(100)
+    world.check_settled()
+    assert world.got == list(range(1, 41))
+    assert all(world.outcomes[ref or 0][0][0] == "reply" for ref in refs)
+
+
+def test_a_request_has_its_outcome_at_its_deadline_and_a_late_reply_is_dropped() -> None:
+    world = connected("ws")
+    ref = world.ask(timeout=1)
+    assert ref is not None
+    world.move_up(world.wires[0])
+    world.advance(1)
+    assert world.outcomes[ref] == [("timeout", None)]
+    world.settle(5)
+    assert world.outcomes[ref] == [("timeout", None)]
+
+
+def test_transports_may_be_switched_at_any_time() -> None:
+    world = connected("ws")
+    world.prefer("poll")
+    world.push()
+    world.settle(5)
+    world.say()
+    world.prefer("ws")
+    world.push()
+    world.settle(5)
+    assert world.presence == ["ws", "poll", "ws"]
+    world.check_settled()
+
+
+def test_a_transport_preferred_while_idle_waits_for_connect() -> None:
+    world = World("ws")
+    world.prefer("poll")
+    assert not world.wires
+    world.connect()
+    world.settle(5)
+    assert world.core.state.transport == "poll"
+
+
+@every_transport
+def test_goodbye(transport: Literal["ws", "poll", "auto"]) -> None:
+    world = connected(transport)
+    for _ in range(4):
+        world.say()
+    world.core.disconnect(world.now)
+    world.run_client()
+    assert not world.say()
+    assert world.ask() is None
+    for wire in world.wires:
+        while world.move_up(wire):
+            pass
+    assert world.handled == [1, 2, 3, 4]
+    assert world.ended == ["goodbye"]
+    assert not list(world.sessions)
+
+
+def test_a_twin_gets_a_name_of_its_own() -> None:
+    world = connected("ws")
+    name = world.core.state.client_id
+    wire: Wire = world.wires[0]
+    wire.down.append(("close", 4409, "replaced by a newer link of this client"))
+    world.settle(5)
+    assert world.core.state.client_id != name
+    assert world.core.state.open
+    assert world.core.state.lost is None
+
+
+def test_unnumbered_words_reach_nobody() -> None:
+    world = connected("ws")
+    world.core.receive(world.wires[0].link, Control(Event("chsk/later")), 10, world.now)
+    assert world.core.take_actions() == []

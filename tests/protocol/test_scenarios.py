@@ -52,7 +52,7 @@ class Player:
     def _input(self, word: str, value: Any, step: dict[str, Any]) -> Any:
         core, now = self.core, self.now
         match word, value:
-            case ("connect" | "disconnect" | "reconnect" | "delivered"), True:
+            case (("connect" | "disconnect" | "reconnect" | "delivered"), True):
                 getattr(core, word)(now)
             case "prefer", transport:
                 core.prefer(transport, now)
@@ -146,7 +146,9 @@ def _plain(action: act.ClientAction) -> list[Any]:
 def _holds(expected: Any, got: Any) -> bool:
     """Whether what is expected of an object is so; it may hold more."""
     if isinstance(expected, dict):
-        return all(_holds(value, got[key] if isinstance(got, dict) else getattr(got, key)) for key, value in expected.items())
+        return all(
+            _holds(value, got[key] if isinstance(got, dict) else getattr(got, key)) for key, value in expected.items()
+        )
     return bool(expected == (round(got, 6) if isinstance(got, float) else got))
 
 

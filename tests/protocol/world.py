@@ -141,6 +141,10 @@ class World:
         self.run_server(client)
         return True
 
+    def prefer(self, transport: Literal["auto", "ws", "poll"]) -> None:
+        self.core.prefer(transport, self.now)
+        self.run_client()
+
     def client_handle_one(self) -> None:
         if self.client_backlog:
             self.client_backlog -= 1

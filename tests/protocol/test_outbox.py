@@ -1,0 +1,96 @@
+"""Outbox and inbox: numbered, bounded, each once and in order."""
+
+import pytest
+
+from sente.errors import ProtocolError
+from sente.protocol.inbox import Inbox
+from sente.protocol.messages import Event
+from sente.protocol.outbox import Answered, Asked, Item, Outbox
+
+
+def event(n: int, size: int = 10) -> Event:
+    return Event("a/b", n, size)
+
+
+def take(
+    outbox: Outbox, window: int = 100, window_bytes: int = 10_000, max_bytes: float = 1e9
+) -> list[tuple[int, Item]]:
+    return outbox.take(window=window, window_bytes=window_bytes, max_bytes=max_bytes)
+
+
+def test_numbers_are_given_when_leaving() -> None:
+    outbox = Outbox()
+    outbox.put(event(1))
+    outbox.put(event(2))
+    assert outbox.next == 1
+    assert outbox.unsent
+    assert take(outbox) == [(1, event(1)), (2, event(2))]
+    assert not outbox.unsent
+    assert len(outbox) == 2
+    assert outbox.bytes == 20
+
+
+def test_what_is_acknowledged_is_forgotten() -> None:
+    outbox = Outbox()
+    for n in (1, 2, 3):
+        outbox.put(event(n))
+    take(outbox)
+    outbox.acknowledge(2)
+    outbox.acknowledge(1)  # late, and nothing new
+    assert outbox.sent_above(0) == [(3, event(3))]
+    assert outbox.bytes == 10
+    with pytest.raises(ProtocolError, match="never sent"):
+        outbox.acknowledge(4)
+
+
+def test_a_new_link_gets_what_the_other_side_has_not() -> None:
+    outbox = Outbox()
+    for n in (1, 2, 3):
+        outbox.put(event(n))
+    take(outbox)
+    outbox.rewind(1)
+    assert take(outbox, max_bytes=5) == [(2, event(2))]
+    assert take(outbox) == [(3, event(3))]
+
+
+def test_the_window_holds_events_and_requests_but_no_replies() -> None:
+    outbox = Outbox()
+    outbox.put(event(1))
+    outbox.put(event(2))
+    outbox.put(Asked(event(3), ref=1))
+    outbox.put(Answered("yes", 9, failed=False, size=10))
+    outbox.put(event(4))
+    assert take(outbox, window=1) == [(1, event(1)), (2, Answered("yes", 9, failed=False, size=10))]
+    assert take(outbox, window=1) == []
+    outbox.acknowledge(2)
+    assert take(outbox, window=1) == [(3, event(2))]
+    assert outbox.waiting() == [Asked(event(3), ref=1), event(4)]
+
+
+def test_the_window_in_bytes_lets_one_large_item_pass_alone() -> None:
+    outbox = Outbox()
+    outbox.put(event(1, 500))
+    outbox.put(event(2, 1))
+    assert take(outbox, window_bytes=100) == [(1, event(1))]
+    outbox.acknowledge(1)
+    assert take(outbox, window_bytes=100) == [(2, event(2))]
+
+
+def test_a_body_holds_so_many_bytes_but_at_least_one_item() -> None:
+    outbox = Outbox()
+    for n in (1, 2, 3):
+        outbox.put(event(n))
+    assert take(outbox, max_bytes=5) == [(1, event(1))]
+    assert take(outbox, max_bytes=20) == [(2, event(2)), (3, event(3))]
+
+
+def test_each_number_once_in_order() -> None:
+    inbox: Inbox[str] = Inbox(reach=3)
+    assert inbox.take(2, "b") == []
+    assert inbox.take(2, "again") == []
+    assert inbox.take(1, "a") == ["a", "b"]
+    assert inbox.take(1, "a") == []
+    assert inbox.top == 2
+    assert inbox.take(5, "e") == []
+    with pytest.raises(ProtocolError, match="more than 3 ahead"):
+        inbox.take(6, "f")
