@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sente.dispatch import Dispatcher, Lane, Message
+from sente.dispatch import Dispatcher, Lane, Message, log
 from sente.errors import ConfigError, PackError, ProtocolError, Rejected, RequestFailed, UnpackError
 from sente.interfaces import Packer, UserId, Wire
 from sente.packers.negotiation import choose
@@ -29,9 +29,9 @@ from sente.protocol.greeting import Head, Hello
 from sente.protocol.messages import Packet, is_event_id, read_packet
 from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ServerSettings
-from sente.push import Push, write_frame
+from sente.push import Push, pack_event, write_frame
 from sente.security import Hook, Security, ask
-from sente.transports.asgi import Connection
+from sente.transports.asgi import Connection, wire_size
 from sente.transports.gate import Refusal, ServerLink
 
 
@@ -54,7 +54,9 @@ class Peer:
     connection: Connection
     auth: str | None
     present: TransportName | None = None
-    timer: asyncio.TimerHandle | None = None
+    timer: asyncio.Handle | None = None
+    due: float = 0.0
+    """When ``timer`` fires."""
 
 
 class Hub:
@@ -70,6 +72,8 @@ class Hub:
         send: Callable[..., Receipt],
     ) -> None:
         self.settings = settings
+        self.started = False
+        """Whether there is a loop to run on."""
         self.stats: Counter[str] = Counter()
         self.presence = Presence(self._announce)
         self._packers = packers
@@ -91,12 +95,16 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._draining = False
+        for kept in (self._links, self._peers, self._clients_of):  # from an earlier start
+            kept.clear()
+        self.presence.clear()
         self._sessions = Sessions(self.settings, lambda: secrets.token_urlsafe(24), self._loop.time())
+        self.started = True
 
-    @property
-    def started(self) -> bool:
-        """Whether there is a loop to run on."""
-        return hasattr(self, "_sessions")
+    async def aclose(self) -> None:
+        """The lifespan ends: let go of what is left."""
+        await self.drain(0)
+        self.started = False
 
     async def drain(self, seconds: float) -> None:
         """Let every client go in peace, for at most so long (§5).
@@ -155,8 +163,7 @@ class Hub:
             raise ConfigError("the ChannelSocket is not running: include its router, or use `async with chsk:`")
         if not is_event_id(event_id):
             raise ConfigError(f"{event_id!r}: an event id is 'namespace/name', for example 'chat/said'")
-        part = self._packers[0].pack([event_id, data])
-        return Push(event_id, data, len(part), {self._packers[0].name: part})
+        return pack_event(event_id, data, self._packers, self.settings.limits.packet)
 
     def _in_loop(self, work: Callable[[], None]) -> None:
         if threading.get_ident() == self._thread:
@@ -176,7 +183,7 @@ class Hub:
     def _put(self, clients: Iterable[Client], push: Push, flush: bool, now: float) -> None:
         for client in clients:
             client.session.send(push, now, flush=flush)
-            self._plan(client)
+            self._run(client)  # it may have been one event too many
         self.stats["sent"] += 1
 
     def _disconnect(self, uid: UserId, reason: str) -> None:
@@ -234,7 +241,7 @@ class Hub:
         uid = await self._security.check(link.connection, csrf=None, csrf_known=True)
         if uid != client.uid:
             raise Rejected(410, "another user is logged in: say hello again")
-        packets = [(self._read(link.packer, frame), len(frame)) for frame in frames]
+        packets = [(self._read(link.packer, frame), wire_size(frame)) for frame in frames]
         link.number = next(self._numbers)
         self._links[link.number] = link, client
         client.session.exchange(link.number, head, packets, self._loop.time())
@@ -250,7 +257,7 @@ class Hub:
         except ProtocolError as error:
             link.close(error.close_code, error.reason)
             return self.lost(link)
-        client.session.receive(link.number, packet, len(frame), self._loop.time())
+        client.session.receive(link.number, packet, wire_size(frame), self._loop.time())
         self._run(client)
 
     def said_goodbye(self, link: ServerLink) -> None:
@@ -276,12 +283,15 @@ class Hub:
             raise Rejected(503, "retry_after=5000")
 
     def _read(self, packer: Packer, frame: Wire) -> Packet:
-        if len(frame) > self.settings.limits.packet:
-            raise ProtocolError(f"the server takes packets of {self.settings.limits.packet} bytes", 4413)
+        size = wire_size(frame)
         try:
-            return read_packet(packer.unpack(frame), len(frame))
-        except UnpackError as error:
-            raise ProtocolError(str(error)) from error
+            if size > self.settings.limits.packet:
+                raise ProtocolError(f"the server takes packets of {self.settings.limits.packet} bytes", 4413)
+            return read_packet(packer.unpack(frame), size)
+        except (ProtocolError, UnpackError) as error:
+            self.stats["unreadable"] += 1
+            log.info("unreadable packet: %s", error)
+            raise error if isinstance(error, ProtocolError) else ProtocolError(str(error)) from error
 
     # -- driving sessions
 
@@ -329,9 +339,10 @@ class Hub:
                 peer.timer.cancel()
             if client.session.ended:
                 del self._peers[client]
-        elif peer.timer is None or when < peer.timer.when():
+        elif peer.timer is None or when < peer.due:
             if peer.timer is not None:
                 peer.timer.cancel()
+            peer.due = when
             peer.timer = self._loop.call_at(when, self._tick, client, peer)
 
     def _tick(self, client: Client, peer: Peer) -> None:
@@ -363,11 +374,11 @@ class Hub:
         peer.lane.put(message, done)
 
     def _reply(self, client: Client, ref: int, value: Any, *, failed: bool = False) -> None:
-        size = len(self._packers[0].pack(value))
+        size = max(wire_size(packer.pack(value)) for packer in self._packers)
 
         def put() -> None:
             client.session.reply(ref, value, self._loop.time(), failed=failed, size=size)
-            self._plan(client)
+            self._run(client)
 
         self._in_loop(put)
 

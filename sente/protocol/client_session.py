@@ -316,10 +316,11 @@ class ClientSession:
         status = code - 4000 if code is not None and code >= 4000 else code
         was_open = self._phase is Phase.OPEN
         closed = Closed(self._epoch + now, self._why(was_open, status), code, message)
-        if way.use == "ws":
-            self._set(**{"last_ws_close" if was_open else "last_ws_error": closed})
-        self._close(closed)
-        again = self._route.lost(now - self._opened_at if was_open else None, status)
+        ws = {"last_ws_close" if was_open else "last_ws_error": closed} if way.use == "ws" else {}
+        self._close(closed, **ws)
+        wait = _retry_after(message)
+        answered = status in TERMINAL or status != code or status == 409 or wait > 0
+        again = self._route.lost(now - self._opened_at if was_open else None, status, answered=answered)
         if not again:
             self._phase = Phase.IDLE
             return self._set(refused=closed)
@@ -327,7 +328,7 @@ class ClientSession:
             self._set(client_id=self._new_client_id())
             self._token = None
             self._forget_session(None)
-        self._wait(now, _retry_after(message))
+        self._wait(now, wait)
 
     def _why(self, was_open: bool, status: int | None) -> CloseReason:
         if status in TERMINAL:
@@ -341,9 +342,9 @@ class ClientSession:
         self._attempt_at = now + max(self._route.delay(self._jitter()), at_least)
         self._set(next_reconnect=self._epoch + self._attempt_at)
 
-    def _close(self, closed: Closed) -> None:
+    def _close(self, closed: Closed, **changes: Any) -> None:
         self._lines.close(closed.reason)
-        self._set(open=False, first_open=False, last_close=closed)
+        self._set(open=False, first_open=False, last_close=closed, **changes)
 
     # -- talking
 
@@ -394,7 +395,11 @@ class ClientSession:
             self._actions.append(Settle(ref, outcome, value))
 
     def _set(self, **changes: Any) -> None:
+        """Change the state; what changes at once is told as one change."""
         old, self.state = self.state, replace(self.state, **changes)
+        if self._actions and isinstance(last := self._actions[-1], StateChanged):
+            self._actions.pop()
+            old = last.old
         if self.state != old:
             self._actions.append(StateChanged(old, self.state))
 

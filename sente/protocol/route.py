@@ -58,14 +58,17 @@ class Route:
         """Whether an attempt that fails now is followed by polling."""
         return self._wanted == "auto" and self.next == "ws"
 
-    def lost(self, open_for: float | None, status: int | None) -> bool:
-        """A line is lost after it was open for so long, or never (``None``); whether to try again."""
+    def lost(self, open_for: float | None, status: int | None, *, answered: bool) -> bool:
+        """A line is lost after it was open for so long, or never (``None``); whether to try again.
+
+        ``answered``: these were the server's own words, so the transport is not at fault.
+        """
         if status in TERMINAL and (self._renewed or not self._renewable):
             self._renewed = False
             return False
         self._renewed = status in TERMINAL
         self._failures = 1 if open_for is not None and open_for >= self._settings.stable else self._failures + 1
-        if open_for is None and self._wanted == "auto" and status != 409:
+        if open_for is None and self._wanted == "auto" and not answered:
             self.next = "poll" if self.next == "ws" else "ws"
         return True
 

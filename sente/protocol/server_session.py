@@ -199,6 +199,7 @@ class ServerSession:
     def drain(self, retry_after: float, now: float) -> None:
         """End the session with a last word as soon as nothing is open: the client comes back after ``retry_after``."""
         self._retry_after = retry_after
+        self._flush_at = now
         self._advance(now)
 
     def close(self, code: int, reason: str, now: float, *, word: str) -> None:
@@ -333,16 +334,19 @@ class ServerSession:
         if self._talk.outbox.unsent and self._flush_at == NEVER:
             self._flush_at = now  # the window was full, or the last body: there may be room now
         if now >= self._flush_at:
-            self._flush(now)
+            self._flush(now, hurry=self._retry_after is not None and not leaving)
         if now >= self._ack_due:
             self._acknowledge(now)
         if leaving:
             self.close(1001, "the server restarts", now, word="drained")
 
-    def _flush(self, now: float) -> None:
+    def _flush(self, now: float, *, hurry: bool) -> None:
         self._flush_at = NEVER
         if self._websocket is not None:
-            if packets := self._talk.say():
+            packets = self._talk.say()
+            if hurry and len(self._talk.outbox):  # draining: nobody should have to wait for an acknowledgement
+                packets = (*packets, Ack(self._talk.ack(), please=True))
+            if packets:
                 self._actions.append(Transmit(self._websocket, packets))
             return
         while self._held:

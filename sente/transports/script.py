@@ -21,6 +21,7 @@ class ClientScript:
             return await respond(send, 404, text, [("content-type", "text/plain")])
         content, etag = script
         headers = [("content-type", "text/javascript; charset=utf-8"), ("cache-control", "no-cache"), ("etag", etag)]
+        headers.append(("access-control-allow-origin", "*"))  # a public file: pages of other hosts import it too
         if connection.headers.get("if-none-match") == etag:
             return await respond(send, 304, b"", headers)
         await respond(send, 200, content, headers)

@@ -361,7 +361,7 @@ def test_draining_waits_for_what_is_open_and_takes_leave() -> None:
     assert driver.session.take_actions() == []
     driver.session.reply(1, "yes", driver.now)
     driver.session.handled(driver.now)
-    assert driver.session.take_actions() == [Transmit(1, (Reply("yes", 1, 1, 1),))]
+    assert driver.session.take_actions() == [Transmit(1, (Reply("yes", 1, 1, 1), Ack(1, please=True)))]
     word = Event("chsk/bye", {"ack": 1, "lost": 0, "retry_after": 1500})
     assert driver.receive(Ack(1)) == [
         Transmit(1, (Events((word,)),)),

@@ -1,0 +1,48 @@
+// A client for tests in other languages: node node_client.mjs URL TRANSPORT [SETTINGS]
+//
+// Commands come as JSON lines on stdin, what happens goes as JSON lines to stdout:
+//   {"cmd": "send", "id", "data"}                 {"sent": true}
+//   {"cmd": "request", "id", "data", "timeout"?}  {"reply", "n"} or {"failed": "RequestTimeout", "code"?, "message", "n"},
+//                                                 n counting the requests from 1
+//   {"cmd": "prefer", "transport"}                {"event": [id, data]}
+//   {"cmd": "reconnect"}                          {"state": {...}}
+//   {"cmd": "disconnect"}                         {"unconfirmed": [[id, data], ...]}
+// SETTINGS is a JSON object of further options of `connect`: {"settings": {"ping": 500}, "csrf": "..."}.
+// It ends when stdin does.
+
+import { createInterface } from "node:readline";
+import { WebSocket } from "ws";
+import { connect } from "../dist/index.js";
+
+const [url, transport, settings = "{}"] = process.argv.slice(2);
+const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
+
+const chsk = connect(url, { transport, WebSocket, ...JSON.parse(settings) });
+chsk.addEventListener("state", ({ detail }) => say({ state: detail.new }));
+chsk.addEventListener("unconfirmed", ({ detail }) => say({ unconfirmed: detail.map(({ id, data }) => [id, data]) }));
+chsk.on("*", (data, id) => say({ event: [id, data] }));
+
+let requests = 0;
+
+async function request({ id, data, timeout }) {
+  const n = ++requests;
+  try {
+    say({ reply: await chsk.request(id, data, timeout === undefined ? {} : { timeout }), n });
+  } catch ({ name, code, message }) {
+    say({ failed: name, code, message, n });
+  }
+}
+
+const commands = {
+  send: ({ id, data }) => say({ sent: chsk.send(id, data) }),
+  request,
+  prefer: ({ transport }) => chsk.prefer(transport),
+  reconnect: () => chsk.reconnect(),
+  disconnect: () => chsk.disconnect(),
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  void commands[command.cmd](command);
+}
+process.exit();

@@ -1,0 +1,216 @@
+import type { Outcome } from "./core/actions.js";
+import type { ClientState, Wanted } from "./core/client-state.js";
+import { isEventId, isObject, type ChannelEvent } from "./core/messages.js";
+import { Driver, type News } from "./driver.js";
+import { Disconnected, PackError, RequestFailed, RequestTimeout } from "./errors.js";
+import { inMilliseconds, type Options } from "./options.js";
+import { sizeOf } from "./packer.js";
+
+/** What a `"state"` event carries. */
+export interface StateChange {
+  old: ClientState;
+  new: ClientState;
+}
+
+/** The events of a client, by type. */
+export interface ClientEvents {
+  state: CustomEvent<StateChange>;
+  /** Events that left, and nobody can know whether they arrived: the server that took them is gone. */
+  unconfirmed: CustomEvent<{ id: string; data: unknown }[]>;
+}
+
+export interface RequestOptions {
+  /** Milliseconds to wait for the reply; 8000 unless told otherwise. */
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+/** Called with an event's data and id. Until the promise of an async one settles, the event counts as unhandled. */
+export type Handler<T = unknown> = (data: T, id: string) => unknown;
+
+interface Asker {
+  resolve(value: unknown): void;
+  reject(reason: unknown): void;
+}
+
+type Listener<T> = ((event: T) => void) | null;
+
+export interface Client {
+  addEventListener<K extends keyof ClientEvents>(
+    type: K,
+    listener: Listener<ClientEvents[K]>,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<K extends keyof ClientEvents>(
+    type: K,
+    listener: Listener<ClientEvents[K]>,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+/** A connection that comes back by itself. `connect` makes one. */
+export class Client extends EventTarget {
+  /** Resolves when the client is open for the first time; rejects if it is refused or disconnected before. */
+  readonly ready: Promise<void>;
+  readonly #driver: Driver;
+  readonly #handlers = new Map<string, Set<Handler>>();
+  readonly #askers = new Map<number, Asker>();
+  readonly #states = new WeakMap<ClientState, ClientState>();
+  #becomeReady!: Asker;
+
+  constructor(url: string, options: Options = {}) {
+    super();
+    this.ready = new Promise<any>((resolve, reject) => (this.#becomeReady = { resolve, reject }));
+    this.ready.catch(() => {}); // who does not wait for it is not bothered by it
+    this.#driver = new Driver(url, options, (news) => this.#hear(news));
+    this.#driver.core.connect(performance.now() / 1000);
+    this.#driver.soon(); // not before the caller has added its listeners
+  }
+
+  /** The connection at this moment; a `"state"` event tells of each change. */
+  get state(): ClientState {
+    return this.#public(this.#driver.core.state);
+  }
+
+  /** Say an event; false if the client is not open: then nothing is kept. `data` is copied at once. */
+  send(id: string, data: unknown = null): boolean {
+    const said = this.#driver.core.send(this.#event(id, data));
+    this.#driver.soon();
+    return said;
+  }
+
+  /** Ask for a reply. Rejects with `RequestTimeout`, `RequestFailed`, `Disconnected` or the signal's reason. */
+  async request<T = unknown>(id: string, data: unknown = null, options: RequestOptions = {}): Promise<T> {
+    const { timeout = 8000, signal } = options;
+    signal?.throwIfAborted();
+    const { core } = this.#driver;
+    const ref = core.request(this.#event(id, data), timeout / 1000, performance.now() / 1000);
+    this.#driver.soon();
+    const abort = () => {
+      core.forget(ref);
+      this.#askers.get(ref)?.reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", abort);
+    try {
+      return await new Promise<any>((resolve, reject) => this.#askers.set(ref, { resolve, reject }));
+    } finally {
+      this.#askers.delete(ref);
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Call `handler` with each event of this id, or with each event if it is `"*"`; returns how to stop that. */
+  on<T = unknown>(id: string, handler: Handler<T>): () => void {
+    const handlers = this.#handlers.get(id) ?? new Set();
+    this.#handlers.set(id, handlers.add(handler as Handler));
+    return () => void handlers.delete(handler as Handler);
+  }
+
+  /** Open a new line at once, and resume on it: after a login, after a refusal, after `disconnect()`. */
+  reconnect(): void {
+    this.#driver.do((core, now) => core.reconnect(now));
+  }
+
+  /** Say goodbye: the session ends, and with it every open request. */
+  disconnect(): void {
+    this.#driver.do((core, now) => core.disconnect(now));
+    this.#becomeReady.reject(new Disconnected("the client was disconnected"));
+  }
+
+  /** Use another transport from now on. */
+  prefer(transport: Wanted): void {
+    this.#driver.do((core, now) => core.prefer(transport, now));
+  }
+
+  // -- what the core tells
+
+  #hear(news: News): void {
+    switch (news.type) {
+      case "deliver":
+        return this.#deliver(news.event);
+      case "settle":
+        return this.#settle(news.ref, news.outcome, news.value);
+      case "unconfirmed":
+        return this.#dispatch("unconfirmed", news.events.map(({ id, data }) => ({ id, data })));
+      case "stateChanged":
+        return this.#changed(news.old, news.new);
+    }
+  }
+
+  #deliver({ id, data }: ChannelEvent): void {
+    const under = (name: string): Handler[] => [...(this.#handlers.get(name) ?? [])];
+    const open: PromiseLike<unknown>[] = [];
+    for (const handler of [...under(id), ...under("*")]) {
+      try {
+        const result = handler(data, id) as PromiseLike<unknown> | undefined;
+        if (typeof result?.then === "function") open.push(result.then(undefined, report));
+      } catch (error) {
+        report(error);
+      }
+    }
+    const delivered = () => this.#driver.do((core, now) => core.delivered(now));
+    if (open.length > 0) void Promise.all(open).then(delivered);
+    else delivered();
+  }
+
+  #settle(ref: number, outcome: Outcome, value: unknown): void {
+    const asker = this.#askers.get(ref);
+    if (outcome === "reply") asker?.resolve(value);
+    else if (outcome === "error") asker?.reject(failure(value));
+    else if (outcome === "timeout") asker?.reject(new RequestTimeout("no reply came in time"));
+    else asker?.reject(new Disconnected("the session ended before the reply came"));
+  }
+
+  #changed(old: ClientState, now: ClientState): void {
+    if (now.open) this.#becomeReady.resolve(undefined);
+    if (now.refused) {
+      const { code, message } = now.refused;
+      this.#becomeReady.reject(new Disconnected(`the server refused this client (${code}): ${message}`));
+    }
+    this.#dispatch("state", { old: this.#public(old), new: this.#public(now) });
+  }
+
+  #dispatch(type: keyof ClientEvents, detail: unknown): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #public(state: ClientState): ClientState {
+    const known = this.#states.get(state) ?? inMilliseconds(state);
+    this.#states.set(state, known);
+    return known;
+  }
+
+  // Packed once here, to weigh it, to refuse what cannot be packed, and to keep it as it is now.
+  #event(id: string, data: unknown): ChannelEvent {
+    if (!isEventId(id)) throw new TypeError(`an event is named "namespace/name", not ${JSON.stringify(id)}`);
+    const { packer } = this.#driver;
+    try {
+      const wire = packer.pack([id, data]);
+      const [, copy] = packer.unpack(wire) as [string, unknown];
+      return { id, data: copy, size: sizeOf(wire) };
+    } catch (error) {
+      throw new PackError(`${id} cannot be packed as ${packer.name}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+function failure(value: unknown): RequestFailed {
+  const { code, message, data } = isObject(value) ? value : {};
+  return new RequestFailed(String(code ?? "internal"), String(message ?? ""), data ?? null);
+}
+
+/** A handler's error is not ours, and must not stop us. */
+function report(error: unknown): void {
+  if (typeof reportError === "function") reportError(error);
+  else console.error(error);
+}

@@ -1,0 +1,236 @@
+import type { ClientAction, Link } from "./actions.js";
+import { Conversation } from "./conversation.js";
+import type { Info } from "./greeting.js";
+import { BYE, type ChannelEvent, type Packet } from "./messages.js";
+import { isAsked } from "./outbox.js";
+import type { ClientSettings } from "./settings.js";
+
+export const NEVER = Infinity;
+
+export type Use = "ws" | "welcome" | "hello" | "poll" | "post";
+
+/** A link in use, and until when the server may take to answer on it. */
+export interface Way {
+  use: Use;
+  until: number;
+}
+
+/** The links in use, what is said and heard on them once the client is greeted, and how long each may stay silent. */
+export class Lines {
+  talk: Conversation;
+  readonly #settings: ClientSettings;
+  readonly #actions: ClientAction[];
+  readonly #ways = new Map<Link, Way>();
+  #lastLink = 0;
+  #info: Info | null = null; // of the session that is open
+  #pinged = false;
+  #silentSince = 0;
+  #flush = false;
+  #n = 0; // hellos, polls and POSTs so far
+
+  constructor(settings: ClientSettings, actions: ClientAction[]) {
+    this.#settings = settings;
+    this.#actions = actions;
+    this.talk = this.newTalk();
+  }
+
+  /** A conversation in which nothing has been said yet. */
+  newTalk(): Conversation {
+    return new Conversation(this.#settings.limits);
+  }
+
+  /**
+   * The session is gone: carry over what the server had not received, above `prev`, null: nobody knows. Returns the
+   * requests carried over, and the events of which nobody knows whether they arrived.
+   */
+  startAnew(prev: number | null): { kept: Set<number>; doubtful: ChannelEvent[] } {
+    const { outbox } = this.talk;
+    const carried = [...(prev === null ? [] : outbox.sentAbove(prev)), ...outbox.waiting()];
+    const doubtful = prev === null ? outbox.sentAbove(0).flatMap((item) => (isAsked(item) ? [] : [item])) : [];
+    this.talk = this.newTalk();
+    for (const item of carried) this.talk.outbox.put(item);
+    return { kept: new Set(carried.filter(isAsked).map((item) => item.ref)), doubtful };
+  }
+
+  // -- links
+
+  add(use: Use, until: number): Link {
+    this.#ways.set(++this.#lastLink, { use, until });
+    return this.#lastLink;
+  }
+
+  /** The link, if it is still in use. */
+  get(link: Link): Way | undefined {
+    return this.#ways.get(link);
+  }
+
+  /** The link, if it is still in use, which it is no more. */
+  pop(link: Link): Way | undefined {
+    const way = this.#ways.get(link);
+    this.#ways.delete(link);
+    return way;
+  }
+
+  /** Give the server so long to answer on this link. */
+  waitUntil(link: Link, until: number): void {
+    const way = this.#ways.get(link);
+    if (way) way.until = until;
+  }
+
+  /** The number of the next hello, poll or POST. */
+  count(): number {
+    return ++this.#n;
+  }
+
+  /** The handshake came: talk as it says. */
+  opened(info: Info, now: number): void {
+    this.#info = info;
+    this.talk.peer = info.limits;
+    this.talk.acks = info.acks;
+    this.alive(now);
+    for (const way of this.#ways.values()) way.until = NEVER;
+  }
+
+  /** Something came on the WebSocket. */
+  alive(now: number): void {
+    this.#silentSince = now;
+    this.#pinged = false;
+  }
+
+  /** Give every link up, in a way that the session survives. */
+  close(reason: string): void {
+    for (const link of this.#ways.keys()) this.#actions.push({ type: "close", link, code: 4000, reason });
+    this.#ways.clear();
+    this.#info = null;
+    this.#flush = false;
+  }
+
+  /** Say what waits, and goodbye. Nobody waits for its answer. */
+  takeLeave(now: number): void {
+    const link = this.#websocket;
+    if (link !== undefined) {
+      this.say(now);
+      this.#actions.push({ type: "close", link, code: 1000, reason: "goodbye" });
+      this.#ways.delete(link);
+    } else if (this.#info) {
+      const { outbox } = this.talk;
+      outbox.rewind(outbox.acked); // POSTs under way are given up: what they carry goes along
+      const { cursor } = outbox;
+      const bye: Packet = { type: "control", event: { id: BYE, data: null, size: 0 } };
+      this.pop(this.#exchange(this.#info, "post", NEVER, cursor, [...this.talk.say(), bye]));
+    }
+  }
+
+  // -- talking
+
+  /** Something was put into the outbox: it leaves with the next `advance`. */
+  flushSoon(): void {
+    this.#flush = true;
+  }
+
+  /** Answer a ping. */
+  pong(link: Link): void {
+    this.#actions.push({ type: "transmit", link, packets: [{ type: "pong", ack: this.talk.news() }] });
+  }
+
+  /** Say what waits, acknowledge what is due, and keep a poll under way. */
+  advance(now: number): void {
+    const info = this.#info;
+    if (!info) return;
+    this.say(now);
+    const due = this.talk.ackDue();
+    const owes = due !== null && now >= due;
+    const link = this.#websocket;
+    if (link !== undefined) {
+      if (owes) {
+        this.#actions.push({ type: "transmit", link, packets: [{ type: "ack", ack: this.talk.ack(), please: false }] });
+      }
+    } else if (!this.#busy("poll")) {
+      const wait = Math.round(info.poll * 1000);
+      this.#exchange(info, "poll", now + this.#patience(info), this.talk.outbox.cursor, [], wait);
+    } else if (owes && this.#mayPost) {
+      this.#exchange(info, "post", now + this.#patience(info), this.talk.outbox.cursor);
+    }
+  }
+
+  /** Say what waits, as far as window and free POSTs allow. */
+  say(now: number): void {
+    this.#flush = false;
+    const info = this.#info;
+    if (!info || !this.talk.outbox.unsent) return;
+    const link = this.#websocket;
+    if (link !== undefined) {
+      const packets = this.talk.say();
+      if (packets.length > 0) this.#actions.push({ type: "transmit", link, packets });
+      return;
+    }
+    while (this.#mayPost) {
+      const { cursor } = this.talk.outbox;
+      const packets = this.talk.say(Math.floor(info.body / 2));
+      if (packets.length === 0) return;
+      this.#exchange(info, "post", now + this.#patience(info), cursor, packets);
+    }
+  }
+
+  // -- time
+
+  /** When something is due. */
+  nextTimer(): number {
+    const times = Array.from(this.#ways.values(), (way) => way.until);
+    if (this.#info) {
+      if (this.#flush) return 0;
+      const due = this.talk.ackDue();
+      const websocket = this.#websocket !== undefined;
+      if (due !== null && (websocket || this.#mayPost)) times.push(due);
+      if (websocket) times.push(this.#silentUntil);
+    }
+    return Math.min(...times, NEVER);
+  }
+
+  /** A link that does not do what it should, and what that is. A silent WebSocket is pinged first. */
+  overdue(now: number): [Link, string] | null {
+    for (const [link, way] of this.#ways) {
+      if (now >= way.until) return [link, `no answer to ${way.use}`];
+    }
+    const link = this.#websocket;
+    if (!this.#info || link === undefined || now < this.#silentUntil) return null;
+    if (this.#pinged) return [link, "no sign of life"];
+    this.#pinged = true;
+    this.#actions.push({ type: "transmit", link, packets: [{ type: "ping", ack: this.talk.news() }] });
+    return null;
+  }
+
+  // -- inside
+
+  get #websocket(): Link | undefined {
+    for (const [link, way] of this.#ways) if (way.use === "ws") return link;
+    return undefined;
+  }
+
+  get #silentUntil(): number {
+    const { ping, pingTimeout } = this.#settings;
+    return this.#silentSince + ping + (this.#pinged ? pingTimeout : 0);
+  }
+
+  get #mayPost(): boolean {
+    return this.#busy("post") < this.#settings.posts;
+  }
+
+  // How long an exchange may take: a POST that asks is held as long as a poll.
+  #patience(info: Info): number {
+    return info.poll + this.#settings.pollMargin;
+  }
+
+  #busy(use: Use): number {
+    let busy = 0;
+    for (const way of this.#ways.values()) if (way.use === use) busy += 1;
+    return busy;
+  }
+
+  #exchange(info: Info, use: Use, until: number, seq: number, packets: Packet[] = [], wait = 0): Link {
+    const head = { session: info.session, n: this.count(), ack: this.talk.ack(), seq, wait };
+    const link = this.add(use, until);
+    this.#actions.push({ type: "exchange", link, head, packets });
+    return link;
+  }
+}

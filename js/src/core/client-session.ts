@@ -1,0 +1,346 @@
+import { Disconnected, ProtocolError, protocolReason } from "../errors.js";
+import type { ClientAction, Link } from "./actions.js";
+import { Lines, NEVER, type Way } from "./client-lines.js";
+import { changed, initialState, type ClientState, type Closed, type CloseReason, type Wanted } from "./client-state.js";
+import type { Heard } from "./conversation.js";
+import { number, readInfo, VERSION, writeHello, type Info } from "./greeting.js";
+import { BYE, isObject, type ChannelEvent, type Handshake, type Packet, type PlainObject } from "./messages.js";
+import type { Item } from "./outbox.js";
+import { Requests } from "./requests.js";
+import { isTerminal, retryAfter, Route } from "./route.js";
+import type { ClientSettings, SessionOptions } from "./settings.js";
+
+// idle: nothing wanted, or refused; opening: the server speaks first; greeting: hello said
+type Phase = "idle" | "waiting" | "opening" | "greeting" | "open";
+
+/**
+ * The session as a client sees it, without I/O or clock; the same machine as Python's `ClientSession`. The driver calls
+ * `connect`, carries out `takeActions()` after every call, reports what comes of them (`firstFrame`, `receive`,
+ * `exchanged`, `linkLost`), and calls `handleTimer` at `nextTimer()`. Times are seconds of the driver's clock.
+ */
+export class ClientSession {
+  state: ClientState;
+  readonly #settings: ClientSettings;
+  readonly #options: SessionOptions;
+  readonly #route: Route;
+  readonly #actions: ClientAction[] = [];
+  readonly #lines: Lines;
+  #phase: Phase = "idle";
+  #token: string | null = null;
+  readonly #requests: Requests;
+  #openedAt = 0;
+  #serverLeft = -NEVER; // when the server took leave
+  #attemptAt = NEVER;
+
+  constructor(settings: ClientSettings, options: SessionOptions) {
+    this.#settings = settings;
+    this.#options = options;
+    this.#route = new Route(settings, options.transport ?? "auto", options.renewable ?? false);
+    this.#lines = new Lines(settings, this.#actions);
+    this.#requests = new Requests(this.#actions);
+    this.state = initialState(options.newClientId());
+  }
+
+  // -- the application's side
+
+  /** Connect, unless that is under way. */
+  connect(now: number): void {
+    if (this.#phase !== "idle") return;
+    this.#set({ refused: null });
+    this.#route.reset();
+    this.#attempt(now);
+  }
+
+  /** Say goodbye: the session ends, and with it every open request. */
+  disconnect(now: number): void {
+    if (this.#phase === "open") this.#lines.takeLeave(now);
+    this.#close(this.#closed(now, "requested-disconnect"));
+    this.#phase = "idle";
+    this.#attemptAt = NEVER;
+    this.#token = null;
+    this.#lines.talk = this.#lines.newTalk();
+    this.#requests.disconnected();
+    this.#set({ nextReconnect: null });
+  }
+
+  /** Open a new line at once and resume on it: after a login, so that the server sees the new cookie. */
+  reconnect(now: number): void {
+    this.#close(this.#closed(now, "requested-reconnect"));
+    this.#set({ refused: null });
+    this.#route.reset();
+    this.#attempt(now);
+  }
+
+  /** Use another transport from now on. */
+  prefer(transport: Wanted, now: number): void {
+    this.#route.prefer(transport);
+    if (this.#phase !== "idle") this.reconnect(now);
+  }
+
+  /** Say an event; false if the line is closed: then nothing is kept. It leaves with the next `handleTimer`. */
+  send(event: ChannelEvent): boolean {
+    if (this.#phase !== "open") return false;
+    this.#put(event);
+    return true;
+  }
+
+  /** Ask for a reply within `timeout` seconds; a `settle` with the returned ref says what came of it. */
+  request(event: ChannelEvent, timeout: number, now: number): number {
+    if (this.#phase !== "open") throw new Disconnected("the client is not connected");
+    this.#put({ event, ref: this.#requests.next, size: event.size });
+    return this.#requests.add(now + timeout);
+  }
+
+  /** The asker no longer waits for `ref`. */
+  forget(ref: number): void {
+    this.#requests.forget(ref);
+  }
+
+  /** The application is done with one delivery. */
+  delivered(now: number): void {
+    const { talk } = this.#lines;
+    talk.backlog = Math.max(0, talk.backlog - 1);
+    this.#advance(now);
+  }
+
+  // -- the driver's side
+
+  /** The first frame of a new WebSocket, or the body of the GET: the server's welcome. */
+  firstFrame(link: Link, plain: unknown, now: number): void {
+    const way = this.#lines.get(link);
+    if (!way || this.#phase !== "opening") return;
+    if (!isObject(plain) || plain.sente !== VERSION || typeof plain.packer !== "string") {
+      return this.broken(link, "the server's first words are no welcome: is this a sente endpoint?", now);
+    }
+    if (way.use === "welcome") {
+      this.#lines.pop(link);
+      if (this.#route.serverIsThere()) return this.#open(now);
+      link = this.#lines.add("hello", NEVER);
+    }
+    this.#set({ packer: plain.packer });
+    this.#greet(link, now);
+  }
+
+  /** A packet of `size` bytes came on a WebSocket. */
+  receive(link: Link, packet: Packet, size: number, now: number): void {
+    if (!this.#lines.get(link)) return;
+    this.#lines.alive(now);
+    try {
+      if (packet.type === "handshake") this.#handshake(packet, now);
+      else if (this.#phase === "open") {
+        this.#hear(packet, size, now);
+        if (packet.type === "ping") this.#lines.pong(link);
+      }
+    } catch (error) {
+      return this.broken(link, protocolReason(error), now);
+    }
+    this.#advance(now);
+  }
+
+  /** An HTTP exchange was answered with status 200. */
+  exchanged(link: Link, head: unknown, packets: readonly (readonly [Packet, number])[], now: number): void {
+    const way = this.#lines.pop(link);
+    if (!way) return;
+    try {
+      if (!isObject(head)) throw new ProtocolError("a body begins with its head");
+      if (way.use === "hello") {
+        const handshake = packets[0]?.[0];
+        if (handshake?.type !== "handshake") throw new ProtocolError("a hello is answered with a handshake");
+        this.#handshake(handshake, now);
+        packets = packets.slice(1);
+      }
+      this.#lines.talk.body(number(head, "seq", 1), number(head, "ack", 0));
+      for (const [packet, size] of packets) this.#hear(packet, size, now);
+    } catch (error) {
+      return this.#fall(way, now, null, protocolReason(error));
+    }
+    this.#advance(now);
+  }
+
+  /** A link ended: with a close code or an HTTP status, or just so. */
+  linkLost(link: Link, now: number, code: number | null = null, message = ""): void {
+    const way = this.#lines.pop(link);
+    if (way) this.#fall(way, now, code, message);
+  }
+
+  /** Give a link up that does not do what it should: what came on it cannot be read, say. */
+  broken(link: Link, reason: string, now: number): void {
+    this.#actions.push({ type: "close", link, code: 4400, reason });
+    this.linkLost(link, now, null, reason);
+  }
+
+  /** The work that came up since the last call, to be done in order. */
+  takeActions(): ClientAction[] {
+    return this.#actions.splice(0);
+  }
+
+  /** When `handleTimer` is to be called; null: not before the next input. */
+  nextTimer(): number | null {
+    const earliest = Math.min(this.#attemptAt, this.#lines.nextTimer(), this.#requests.nextTimer());
+    return earliest === NEVER ? null : earliest;
+  }
+
+  /** Do what is due. */
+  handleTimer(now: number): void {
+    this.#requests.handleTimer(now);
+    if (now >= this.#attemptAt) this.#attempt(now);
+    const overdue = this.#lines.overdue(now);
+    if (overdue) this.broken(...overdue, now);
+    this.#advance(now);
+  }
+
+  // -- connecting
+
+  #attempt(now: number): void {
+    this.#attemptAt = NEVER;
+    this.#set({ nextReconnect: null });
+    this.#open(now);
+  }
+
+  #open(now: number): void {
+    const polled = this.state.transport === "poll" && this.#token !== null;
+    const transport = this.#route.next;
+    this.#set({ transport });
+    if (transport === "poll" && polled) {
+      return this.#greet(this.#lines.add("hello", NEVER), now); // the server and its packer are known
+    }
+    this.#phase = "opening";
+    const until = now + this.#settings.handshakeTimeout;
+    const link = this.#lines.add(transport === "ws" ? "ws" : "welcome", until);
+    this.#actions.push({ type: "openLink", link, transport });
+  }
+
+  #greet(link: Link, now: number): void {
+    this.#phase = "greeting";
+    this.#lines.waitUntil(link, now + this.#settings.handshakeTimeout);
+    const n = this.#lines.count();
+    const hello = writeHello(this.#token, n, this.#lines.talk.greet(), this.#settings.limits);
+    this.#actions.push({ type: "sayHello", link, transport: this.#route.next, hello });
+  }
+
+  #handshake(handshake: Handshake, now: number): void {
+    if (this.#phase !== "greeting") throw new ProtocolError("a handshake nobody asked for");
+    const info = readInfo(handshake.info);
+    let lost: number | null = 0;
+    if (info.resumed) {
+      this.#lines.talk.outbox.rewind(info.ack);
+    } else {
+      lost = this.#lost(info, now);
+      this.#forgetSession(info.prev);
+    }
+    this.#token = info.session;
+    this.#serverLeft = -NEVER;
+    this.#phase = "open";
+    this.#lines.opened(info, now);
+    this.#route.opened();
+    this.#openedAt = now;
+    const { uid, data: handshakeData } = handshake;
+    const firstOpen = !this.state.everOpened;
+    this.#set({ open: true, everOpened: true, firstOpen, uid, handshakeData, resumed: info.resumed, lost });
+  }
+
+  // What the application may have missed since it was last open.
+  #lost(info: Info, now: number): number | null {
+    if (!this.state.everOpened) return 0;
+    if (this.#token === null) return null;
+    if (info.lost === null && now - this.#serverLeft - info.uptime <= this.#settings.restart) {
+      return info.sinceStart; // it took leave with nothing lost, and this is its successor
+    }
+    return info.lost;
+  }
+
+  // The server has no such session any more; it had received up to `prev`, null: nobody knows.
+  #forgetSession(prev: number | null): void {
+    const { kept, doubtful } = this.#lines.startAnew(prev);
+    this.#requests.disconnected(kept);
+    if (doubtful.length > 0) this.#actions.push({ type: "unconfirmed", events: doubtful });
+  }
+
+  // -- losing the line
+
+  #fall(way: Way, now: number, code: number | null, message: string): void {
+    const status = code !== null && code >= 4000 ? code - 4000 : code;
+    const wasOpen = this.#phase === "open";
+    const closed = this.#closed(now, this.#route.why(wasOpen, status), code, message);
+    this.#close(closed, way.use !== "ws" ? {} : wasOpen ? { lastWsClose: closed } : { lastWsError: closed });
+    const wait = retryAfter(message);
+    const answered = isTerminal(status) || status !== code || status === 409 || wait > 0;
+    if (!this.#route.lost(wasOpen ? now - this.#openedAt : null, status, answered)) {
+      this.#phase = "idle";
+      return this.#set({ refused: closed });
+    }
+    if (status === 409) {
+      // a twin has this client's name and session: leave both to it
+      this.#set({ clientId: this.#options.newClientId() });
+      this.#token = null;
+      this.#forgetSession(null);
+    }
+    this.#wait(now, wait);
+  }
+
+  #wait(now: number, atLeast: number): void {
+    this.#phase = "waiting";
+    this.#attemptAt = now + Math.max(this.#route.delay(this.#options.jitter()), atLeast);
+    this.#set({ nextReconnect: this.#epoch + this.#attemptAt });
+  }
+
+  #close(closed: Closed, more: Partial<ClientState> = {}): void {
+    this.#lines.close(closed.reason);
+    this.#set({ open: false, firstOpen: false, lastClose: closed, ...more });
+  }
+
+  #closed(now: number, reason: CloseReason, code: number | null = null, message = ""): Closed {
+    return { at: this.#epoch + now, reason, code, message };
+  }
+
+  get #epoch(): number {
+    return this.#options.epoch ?? 0;
+  }
+
+  // -- talking
+
+  #hear(packet: Packet, size: number, now: number): void {
+    if (this.#phase !== "open") return; // not after a goodbye in the same body
+    for (const heard of this.#lines.talk.hear(packet, size, now)) this.#take(heard, now);
+  }
+
+  #take(heard: Heard, now: number): void {
+    if (!heard) return; // a dropped number: counted, that is all
+    if ("type" in heard) {
+      if (heard.type === "reply") this.#requests.settle(heard.ref, heard.failed ? "error" : "reply", heard.value);
+    } else if (heard.id === BYE && isObject(heard.data)) {
+      this.#bye(heard.data, now);
+    } else if (!heard.id.startsWith("chsk/")) {
+      this.#lines.talk.backlog += 1;
+      this.#actions.push({ type: "deliver", event: heard });
+    }
+  }
+
+  // The server restarts and says how far it had received: nothing is lost, come back later.
+  #bye(word: PlainObject, now: number): void {
+    const ack = number(word, "ack", 0);
+    const retry = number(word, "retry_after", 0, 0) / 1000;
+    this.#close(this.#closed(now, "bye"));
+    this.#forgetSession(ack);
+    this.#serverLeft = now;
+    this.#route.tookLeave();
+    this.#wait(now, retry * (0.5 + this.#options.jitter() / 2));
+  }
+
+  #put(item: Item): void {
+    this.#lines.talk.put(item);
+    this.#lines.flushSoon();
+  }
+
+  #advance(now: number): void {
+    if (this.#phase === "open") this.#lines.advance(now);
+  }
+
+  #set(changes: Partial<ClientState>): void {
+    const old = this.state;
+    this.state = changed(old, changes);
+    const last = this.#actions.at(-1);
+    if (last?.type === "stateChanged") last.new = this.state; // nobody has seen the state between
+    else if (this.state !== old) this.#actions.push({ type: "stateChanged", old, new: this.state });
+  }
+}

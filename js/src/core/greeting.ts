@@ -1,0 +1,79 @@
+// How two sides meet: the hello and the handshake's info. JSON objects; unknown keys are ignored.
+
+import { ProtocolError } from "../errors.js";
+import { checkNumber, isObject, type PlainObject } from "./messages.js";
+import type { AckPolicy, Limits } from "./settings.js";
+
+export const VERSION = 1;
+
+/** What the server lets this client have under way. */
+export type PeerLimits = Pick<Limits, "packet" | "window" | "windowBytes">;
+
+/** A client's first words on a link, before `csrf` and `auth` are added. */
+export interface Hello {
+  hello: number;
+  session: string | null;
+  /** Counts hellos, polls and POSTs, so that a late one is known as such. */
+  n: number;
+  /** How far the client has received. */
+  ack: number;
+  limits: { packet: number; window: number; bytes: number };
+}
+
+/** The handshake's info; times in seconds. */
+export interface Info {
+  session: string;
+  resumed: boolean;
+  lost: number | null;
+  prev: number | null;
+  sinceStart: number | null;
+  uptime: number;
+  ack: number;
+  limits: PeerLimits;
+  body: number;
+  acks: AckPolicy;
+  poll: number;
+}
+
+export function writeHello(session: string | null, n: number, ack: number, limits: Limits): Hello {
+  const { packet, window, windowBytes: bytes } = limits;
+  return { hello: VERSION, session, n, ack, limits: { packet, window, bytes } };
+}
+
+/** Reads the handshake's info; throws a `ProtocolError` that names the field. */
+export function readInfo(plain: PlainObject): Info {
+  const { limits, session } = plain;
+  if (!isObject(limits) || typeof session !== "string" || !isObject(limits.ack)) {
+    throw new ProtocolError("a handshake must carry session and limits");
+  }
+  return {
+    session,
+    resumed: plain.resumed === true,
+    lost: count(plain, "lost"),
+    prev: count(plain, "prev"),
+    sinceStart: count(plain, "since_start"),
+    uptime: number(plain, "uptime", 0, 0) / 1000,
+    ack: number(plain, "ack", 0),
+    limits: {
+      packet: number(limits, "packet", 1),
+      window: number(limits, "window", 1),
+      windowBytes: number(limits, "bytes", 1),
+    },
+    body: number(limits, "body", 1),
+    acks: {
+      items: number(limits.ack, "items", 1),
+      bytes: number(limits.ack, "bytes", 1),
+      delay: number(limits.ack, "ms", 0) / 1000,
+    },
+    poll: number(plain, "poll", 1) / 1000,
+  };
+}
+
+/** A whole number from `least` to 2^53-1 under `key`. */
+export function number(plain: PlainObject, key: string, least: number, missing?: number): number {
+  return checkNumber(key in plain ? plain[key] : missing, key, least);
+}
+
+function count(plain: PlainObject, key: string): number | null {
+  return plain[key] == null ? null : number(plain, key, 0);
+}

@@ -1,0 +1,48 @@
+import type { ClientAction, Outcome } from "./actions.js";
+
+/** The requests that wait for their one outcome, and until when. */
+export class Requests {
+  readonly #deadlines = new Map<number, number>();
+  readonly #actions: ClientAction[];
+  #last = 0;
+
+  constructor(actions: ClientAction[]) {
+    this.#actions = actions;
+  }
+
+  /** The reference of the next request. */
+  get next(): number {
+    return this.#last + 1;
+  }
+
+  /** A request was put; its reference. */
+  add(deadline: number): number {
+    this.#deadlines.set(++this.#last, deadline);
+    return this.#last;
+  }
+
+  /** The asker no longer waits for `ref`. */
+  forget(ref: number): void {
+    this.#deadlines.delete(ref);
+  }
+
+  /** This came of `ref`; unless it is late: then the asker has had its outcome. */
+  settle(ref: number, outcome: Outcome, value: unknown = null): void {
+    if (this.#deadlines.delete(ref)) this.#actions.push({ type: "settle", ref, outcome, value });
+  }
+
+  /** The session ended; only the requests in `kept` go on in the next one. */
+  disconnected(kept: ReadonlySet<number> = new Set()): void {
+    for (const ref of [...this.#deadlines.keys()]) if (!kept.has(ref)) this.settle(ref, "disconnected");
+  }
+
+  /** When the first of them runs out of time. */
+  nextTimer(): number {
+    return Math.min(...this.#deadlines.values());
+  }
+
+  /** Settle those whose time is up. */
+  handleTimer(now: number): void {
+    for (const [ref, deadline] of [...this.#deadlines]) if (now >= deadline) this.settle(ref, "timeout");
+  }
+}

@@ -1,0 +1,248 @@
+import type { ClientAction, Link } from "./core/actions.js";
+import { ClientSession } from "./core/client-session.js";
+import { BYE, isObject, readPacket, writePacket, type Packet } from "./core/messages.js";
+import { ProtocolError } from "./errors.js";
+import { exchange, fetchWelcome, Refusal, type Fetch } from "./longpoll.js";
+import { ask, endpoint, inSeconds, isRenewable, type Options } from "./options.js";
+import { json, sizeOf, type Packer, type Wire } from "./packer.js";
+import { WebSocketLink, type WebSocketClass } from "./websocket.js";
+
+type Of<T extends ClientAction["type"]> = Extract<ClientAction, { type: T }>;
+
+/** What the core tells the application. */
+export type News = Of<"deliver" | "settle" | "unconfirmed" | "stateChanged">;
+
+const KEEPALIVE_LIMIT = 60_000; // browsers let requests of 64 KiB outlive their page
+
+/** Gives the core its clock, its chance and its lines, and carries out what it wants done. */
+export class Driver {
+  readonly core: ClientSession;
+  readonly #url: string;
+  readonly #options: Options;
+  readonly #packers: readonly Packer[];
+  readonly #fetch: Fetch;
+  readonly #WebSocket: WebSocketClass | undefined;
+  readonly #tell: (news: News) => void;
+  readonly #links = new Map<Link, WebSocketLink | AbortController>();
+  #headers: Record<string, string> = {};
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #soon = false;
+  #pumping = false;
+
+  constructor(url: string, options: Options, tell: (news: News) => void) {
+    this.#url = url;
+    this.#options = options;
+    this.#packers = options.packers ?? [json];
+    this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
+    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
+    this.#tell = tell;
+    this.core = new ClientSession(inSeconds(options.settings), {
+      newClientId,
+      jitter: Math.random,
+      transport: options.transport ?? "auto",
+      epoch: Date.now() / 1000 - clock(),
+      renewable: isRenewable(options),
+    });
+    this.#endpoint(); // what is wrong with the URL is thrown here, to its author
+  }
+
+  /** The packer in use. */
+  get packer(): Packer {
+    const { packer } = this.core.state;
+    return this.#packers.find(({ name }) => name === packer) ?? this.#packers[0] ?? json;
+  }
+
+  /** Give the core an input and carry out what comes of it. */
+  do(input: (core: ClientSession, now: number) => void): void {
+    input(this.core, clock());
+    if (this.#pumping) return; // a handler called: what came of it is next
+    this.#pumping = true;
+    try {
+      for (let actions; (actions = this.core.takeActions()).length > 0; ) {
+        for (const action of actions) this.#carryOut(action);
+      }
+    } finally {
+      this.#pumping = false;
+      this.#setTimer();
+    }
+  }
+
+  /** Do what is due at the end of this turn: what is said in one turn leaves together. */
+  soon(): void {
+    if (this.#soon) return;
+    this.#soon = true;
+    queueMicrotask(() => {
+      this.#soon = false;
+      this.do((core, now) => core.handleTimer(now));
+    });
+  }
+
+  #setTimer(): void {
+    clearTimeout(this.#timer);
+    const when = this.core.nextTimer();
+    if (when === null) return;
+    const delay = Math.max(0, (when - clock()) * 1000);
+    this.#timer = setTimeout(() => this.do((core, now) => core.handleTimer(now)), delay);
+  }
+
+  #carryOut(action: ClientAction): void {
+    switch (action.type) {
+      case "openLink":
+        return action.transport === "ws" ? this.#open(action.link) : this.#welcome(action.link);
+      case "sayHello":
+        return this.#hello(action);
+      case "transmit": {
+        const socket = this.#links.get(action.link);
+        if (socket instanceof WebSocketLink) for (const wire of this.#pack(action.packets)) socket.send(wire);
+        return;
+      }
+      case "exchange":
+        return this.#exchange(action);
+      case "close":
+        return this.#close(action);
+      default:
+        return this.#tell(action);
+    }
+  }
+
+  // -- WebSocket
+
+  #open(link: Link): void {
+    try {
+      if (!this.#WebSocket) throw new Error("there is no WebSocket here: give one with the option `WebSocket`");
+      const url = this.#endpoint();
+      url.protocol = url.protocol.replace("http", "ws");
+      const events = {
+        first: (plain: unknown) => this.do((_, now) => this.#first(link, plain, now)),
+        frame: (wire: Wire) => this.do((_, now) => this.#frame(link, wire, now)),
+        lost: (code: number, reason: string) => {
+          this.#links.delete(link);
+          this.do((core, now) => core.linkLost(link, now, code, reason));
+        },
+      };
+      this.#links.set(link, new WebSocketLink(new this.#WebSocket(url.href), events));
+    } catch (error) {
+      this.do((core, now) => core.linkLost(link, now, null, String(error)));
+    }
+  }
+
+  #first(link: Link, plain: unknown, now: number): void {
+    const packer = isObject(plain) ? plain.packer : undefined;
+    if (typeof packer === "string" && !this.#packers.some(({ name }) => name === packer)) {
+      return this.core.broken(link, `the server chose packer ${packer}, which was not offered`, now);
+    }
+    this.core.firstFrame(link, plain, now);
+  }
+
+  #frame(link: Link, wire: Wire, now: number): void {
+    try {
+      this.core.receive(link, ...this.#read(wire), now);
+    } catch (error) {
+      this.#failed(link, error, now);
+    }
+  }
+
+  // -- long-polling
+
+  #welcome(link: Link): void {
+    void this.#http(link, async (signal) => {
+      this.#headers = (await ask(this.#options.headers)) ?? {};
+      const plain = await fetchWelcome(this.#fetch, this.#endpoint().href, { signal, headers: this.#headers });
+      return (now) => this.#first(link, plain, now);
+    });
+  }
+
+  #exchange({ link, head, packets }: Of<"exchange">): void {
+    const frames = [JSON.stringify(head), ...this.#pack(packets)];
+    const last = packets.at(-1);
+    const goodbye = last?.type === "control" && last.event.id === BYE;
+    const keepalive = goodbye && frames.reduce((size, frame) => size + sizeOf(frame), 0) < KEEPALIVE_LIMIT;
+    void this.#http(link, (signal) => this.#post(link, frames, { signal, keepalive }));
+  }
+
+  async #post(link: Link, frames: readonly Wire[], init: RequestInit): Promise<(now: number) => void> {
+    const url = this.#endpoint().href;
+    const [first, ...rest] = await exchange(this.#fetch, url, frames, { ...init, headers: this.#headers });
+    if (typeof first !== "string") throw new ProtocolError("a body begins with its head");
+    const head = parse(() => JSON.parse(first));
+    const packets = rest.map((wire) => this.#read(wire));
+    return (now) => this.core.exchanged(link, head, packets, now);
+  }
+
+  // Work on a link until it is done or given up; what comes of it is the core's next input.
+  async #http(link: Link, work: (signal: AbortSignal) => Promise<(now: number) => void>): Promise<void> {
+    const controller = new AbortController();
+    this.#links.set(link, controller);
+    let input: (now: number) => void;
+    try {
+      input = await work(controller.signal);
+    } catch (error) {
+      input = (now) => this.#failed(link, error, now);
+    }
+    this.#links.delete(link);
+    if (!controller.signal.aborted) this.do((_, now) => input(now));
+  }
+
+  // -- both
+
+  #hello({ link, transport, hello }: Of<"sayHello">): void {
+    const complete = async (): Promise<string> => {
+      const { csrf, auth, headers } = this.#options;
+      const [token, authorization, more] = await Promise.all([ask(csrf), ask(auth), ask(headers)]);
+      this.#headers = more ?? {};
+      return JSON.stringify({ ...hello, csrf: token, auth: authorization });
+    };
+    if (transport === "poll") {
+      void this.#http(link, async (signal) => this.#post(link, [await complete()], { signal }));
+    } else {
+      complete().then(
+        (text) => (this.#links.get(link) as WebSocketLink | undefined)?.send(text),
+        (error: unknown) => this.do((core, now) => core.broken(link, String(error), now)),
+      );
+    }
+  }
+
+  #close({ link, code, reason }: Of<"close">): void {
+    const open = this.#links.get(link);
+    this.#links.delete(link);
+    if (open instanceof AbortController) open.abort();
+    else open?.close(code, reason);
+  }
+
+  #failed(link: Link, error: unknown, now: number): void {
+    if (error instanceof ProtocolError) this.core.broken(link, error.message, now);
+    else if (error instanceof Refusal) this.core.linkLost(link, now, error.status, error.message);
+    else this.core.linkLost(link, now, null, String(error));
+  }
+
+  #pack(packets: readonly Packet[]): Wire[] {
+    return packets.map((packet) => this.packer.pack(writePacket(packet)));
+  }
+
+  #read(wire: Wire): [Packet, number] {
+    const plain = parse(() => this.packer.unpack(wire));
+    return [readPacket(plain, wire.length), wire.length];
+  }
+
+  #endpoint(): URL {
+    return endpoint(this.#url, this.core.state.clientId, this.#options);
+  }
+}
+
+/** Seconds of the clock that never goes back. */
+function clock(): number {
+  return performance.now() / 1000;
+}
+
+function newClientId(): string {
+  // crypto.randomUUID would need https
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function parse(unpack: () => unknown): unknown {
+  try {
+    return unpack();
+  } catch {
+    throw new ProtocolError("a frame cannot be unpacked");
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * The client of sente-channels: realtime events over a WebSocket or long-polling, whichever gets through.
+ *
+ * ```js
+ * const chsk = connect("/chsk");
+ * chsk.on("chat/said", ({ by, text }) => show(by, text));
+ * const reached = await chsk.request("chat/say", { text: "先手" });
+ * ```
+ */
+
+import { Client } from "./client.js";
+import type { Options } from "./options.js";
+
+/** A client that connects, and stays connected until `disconnect()`. */
+export function connect(url = "/chsk", options: Options = {}): Client {
+  return new Client(url, options);
+}
+
+export type { Client, ClientEvents, Handler, RequestOptions, StateChange } from "./client.js";
+export type { ClientState, Closed, CloseReason, Transport, Wanted } from "./core/client-state.js";
+export type { SettingsOverrides } from "./core/settings.js";
+export { Disconnected, OutboxFull, PackError, RequestFailed, RequestTimeout, SenteError } from "./errors.js";
+export type { Options, Source } from "./options.js";
+export { json } from "./packer.js";
+export type { Packer, Wire } from "./packer.js";
+export type { WebSocketClass, WebSocketLike } from "./websocket.js";

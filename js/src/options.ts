@@ -1,0 +1,80 @@
+import { json, type Packer } from "./packer.js";
+import type { ClientState, Closed, Wanted } from "./core/client-state.js";
+import { clientSettings, type ClientSettings, type SettingsOverrides } from "./core/settings.js";
+import type { Fetch } from "./longpoll.js";
+import type { WebSocketClass } from "./websocket.js";
+
+/** A value, or a function that is asked anew for each attempt to connect. */
+export type Source<T> = T | (() => T | Promise<T>);
+
+export interface Options {
+  /** `"auto"` (the default): a WebSocket if there can be one, else long-polling; or `"ws"`, or `"poll"`. */
+  transport?: Wanted;
+  /** What this client speaks, in order of preference. Default: JSON. */
+  packers?: readonly Packer[];
+  /** Added to the query of every request. They end up in logs: no secrets. */
+  params?: Record<string, string>;
+  /** Headers of long-polling; a WebSocket has none. From another origin each costs a preflight. */
+  headers?: Source<Record<string, string>>;
+  /** The CSRF token, if the server wants one. */
+  csrf?: Source<string | null | undefined>;
+  /** What the server is to see as the `Authorization` header, on either transport. */
+  auth?: Source<string | null | undefined>;
+  /** Times, in milliseconds, and limits in place of the defaults. */
+  settings?: SettingsOverrides;
+  /** Default: the global one. Node before version 22 has none: pass that of `ws`. */
+  WebSocket?: WebSocketClass;
+  fetch?: Fetch;
+}
+
+/** What a source says now. */
+export async function ask<T>(source: Source<T> | undefined): Promise<T | undefined> {
+  return typeof source === "function" ? (source as () => T | Promise<T>)() : source;
+}
+
+/** Whether credentials are asked anew, so that a refusal may have met old ones. */
+export function isRenewable({ csrf, auth, headers }: Options): boolean {
+  return [csrf, auth, headers].some((source) => typeof source === "function");
+}
+
+/** The address of a client, the same for each of its requests. */
+export function endpoint(url: string, clientId: string, { params, packers = [json] }: Options): URL {
+  const whole = new URL(url, globalThis.location?.href);
+  whole.protocol = whole.protocol.replace(/^ws/, "http");
+  whole.hash = "";
+  const query = { ...params, "client-id": clientId, v: "1", packers: packers.map(({ name }) => name).join(",") };
+  for (const [key, value] of Object.entries(query)) whole.searchParams.set(key, value);
+  return whole;
+}
+
+const TIMES = [
+  "handshakeTimeout",
+  "ping",
+  "pingTimeout",
+  "pollMargin",
+  "backoffBase",
+  "backoffCap",
+  "stable",
+  "restart",
+] as const;
+
+/** Settings in the core's seconds. */
+export function inSeconds(overrides: SettingsOverrides = {}): ClientSettings {
+  const settings = clientSettings(overrides);
+  for (const name of TIMES) if (name in overrides) settings[name] /= 1000;
+  if (overrides.limits?.ack?.delay !== undefined) settings.limits.ack.delay /= 1000;
+  return settings;
+}
+
+/** A state of the core with its times in milliseconds, as `Date` takes them. */
+export function inMilliseconds(state: ClientState): ClientState {
+  const closed = (end: Closed | null) => end && { ...end, at: end.at * 1000 };
+  return {
+    ...state,
+    lastWsError: closed(state.lastWsError),
+    lastWsClose: closed(state.lastWsClose),
+    lastClose: closed(state.lastClose),
+    refused: closed(state.refused),
+    nextReconnect: state.nextReconnect === null ? null : state.nextReconnect * 1000,
+  };
+}

@@ -1,0 +1,63 @@
+import type { Wire } from "./packer.js";
+
+/** What is used of a WebSocket. */
+export interface WebSocketLike {
+  binaryType: string;
+  addEventListener(type: string, listener: (event: any) => void): void;
+  send(data: any): void;
+  close(code?: number, reason?: string): void;
+}
+
+export type WebSocketClass = new (url: string) => WebSocketLike;
+
+/** Who is told what comes on a WebSocket. */
+export interface WebSocketEvents {
+  /** The first frame; null if it is not JSON. */
+  first(plain: unknown): void;
+  frame(wire: Wire): void;
+  lost(code: number, reason: string): void;
+}
+
+/** A WebSocket as a link: the server speaks first, and in JSON whatever the packer. */
+export class WebSocketLink {
+  readonly #socket: WebSocketLike;
+
+  constructor(socket: WebSocketLike, events: WebSocketEvents) {
+    let first = true;
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("message", ({ data }: { data: string | ArrayBuffer }) => {
+      if (first) {
+        first = false;
+        events.first(parse(data));
+      } else {
+        events.frame(typeof data === "string" ? data : new Uint8Array(data));
+      }
+    });
+    socket.addEventListener("close", ({ code, reason }: CloseEvent) => events.lost(code, reason));
+    socket.addEventListener("error", () => {}); // a close follows and says all there is to say
+    this.#socket = socket;
+  }
+
+  send(wire: Wire): void {
+    this.#socket.send(wire);
+  }
+
+  close(code: number, reason: string): void {
+    // a client may close with 1000 and 3000-4999 only
+    this.#socket.close(code === 1000 || code >= 3000 ? code : 4000, cut(reason));
+  }
+}
+
+function parse(data: unknown): unknown {
+  try {
+    return typeof data === "string" ? JSON.parse(data) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What fits into a close frame: 123 bytes. */
+function cut(reason: string): string {
+  // with `stream`, a character that is cut in two is left out
+  return new TextDecoder().decode(new TextEncoder().encode(reason).subarray(0, 123), { stream: true });
+}
