@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from sente.protocol.settings import AckPolicy, Limits, ServerSettings
+from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
 from tests.protocol.world import Wire, World
 
 SMALL = Limits(window=6, window_bytes=200, backlog=3, ack=AckPolicy(items=3, delay=1.0), requests=4)
@@ -28,7 +28,9 @@ class LossyLine(RuleBasedStateMachine):
         lazy=st.booleans(),
     )
     def begin(self, transport: Literal["auto", "ws", "poll"], connected: bool, small: bool, lazy: bool) -> None:
-        self.world = World(transport, server=ServerSettings(limits=SMALL) if small else None)
+        limits = SMALL if small else Limits()
+        self.world = World(transport, server=ServerSettings(limits=limits), client=ClientSettings(limits=limits))
+        self.forgetful = False  # whether the server may have forgotten a session
         self.world.lazy_client = lazy
         self.world.connect()
         if connected:
@@ -123,7 +125,9 @@ class LossyLine(RuleBasedStateMachine):
                 world.ws_blocked = not world.ws_blocked
             case "sleep" | "long sleep":
                 world.advance(31.0 if what == "sleep" else 130.0)
+                self.forgetful |= what == "long sleep"
             case "restart":
+                self.forgetful = True
                 world.restart_server()
             case "drain":
                 world.drain()
@@ -134,6 +138,10 @@ class LossyLine(RuleBasedStateMachine):
     def sane(self) -> None:
         if hasattr(self, "world"):
             self.world.check()
+            assert self.world.core.state.client_id == "client-1", "taken for a twin"
+            if not self.forgetful:
+                assert None not in self.world.losses, "a server that knows did not say"
+                assert not self.world.unconfirmed, "a server that knows did not say"
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
