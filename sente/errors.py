@@ -99,7 +99,7 @@ class RequestError(SenteError):
 
 
 class RequestTimeout(RequestError, TimeoutError):
-    """No reply came before the asker's deadline. A late one is counted and dropped.
+    """No reply came before the asker's deadline; a late one is dropped.
 
     >>> issubclass(RequestTimeout, TimeoutError)
     True

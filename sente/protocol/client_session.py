@@ -313,13 +313,15 @@ class ClientSession:
     # -- losing the line
 
     def _fall(self, way: Way, now: float, code: int | None, message: str) -> None:
-        status = code - 4000 if code is not None and code >= 4000 else code
+        status = code if way.use != "ws" else None  # an upgrade refused by status is a proxy's work, not the server's
+        if code is not None and code >= 4000:
+            status = code - 4000
         was_open = self._phase is Phase.OPEN
         closed = Closed(self._epoch + now, self._why(was_open, status), code, message)
         ws = {"last_ws_close" if was_open else "last_ws_error": closed} if way.use == "ws" else {}
         self._close(closed, **ws)
         wait = _retry_after(message)
-        answered = status in TERMINAL or status != code or status == 409 or wait > 0
+        answered = status in TERMINAL or status == 409 or wait > 0 or (code is not None and code >= 4000)
         again = self._route.lost(now - self._opened_at if was_open else None, status, answered=answered)
         if not again:
             self._phase = Phase.IDLE

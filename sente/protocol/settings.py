@@ -8,11 +8,11 @@ class AckPolicy:
     """When an acknowledgement is sent alone, if no other packet takes it along (§5)."""
 
     items: int = 64
-    """After so many packets. An acknowledgement costs more than a push, so one must serve many."""
+    """After so many packets: one acknowledgement serves them all."""
     bytes: int = 256 * 1024
     """After so many bytes: a quarter of the window, so that the sender never waits on a good line."""
     delay: float = 5.0
-    """After so long. Short delays halve the throughput of sparse fan-out; nothing waits for an acknowledgement."""
+    """After so long: until then nothing but memory on the other side waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class ServerSettings:
     batch_ws: float = 0.030
     """Events for one client wait so long for others to join them (Sente's default)."""
     batch_poll: float = 0.100
-    """The same while polling: an exchange costs more than a frame (Sente: 90 ms)."""
+    """The same while polling: an exchange is more work than a frame (Sente: 90 ms)."""
     poll: float = 20.0
     """How long an empty poll is held: below the 30 s after which Heroku and others cut an idle response (Sente)."""
     ping: float = 12.5

@@ -259,12 +259,13 @@ export class ClientSession {
   // -- losing the line
 
   #fall(way: Way, now: number, code: number | null, message: string): void {
-    const status = code !== null && code >= 4000 ? code - 4000 : code;
+    // an upgrade refused by status is a proxy's work, not the server's
+    const status = code !== null && code >= 4000 ? code - 4000 : way.use === "ws" ? null : code;
     const wasOpen = this.#phase === "open";
     const closed = this.#closed(now, this.#route.why(wasOpen, status), code, message);
     this.#close(closed, way.use !== "ws" ? {} : wasOpen ? { lastWsClose: closed } : { lastWsError: closed });
     const wait = retryAfter(message);
-    const answered = isTerminal(status) || status !== code || status === 409 || wait > 0;
+    const answered = isTerminal(status) || status === 409 || wait > 0 || (code !== null && code >= 4000);
     if (!this.#route.lost(wasOpen ? now - this.#openedAt : null, status, answered)) {
       this.#phase = "idle";
       return this.#set({ refused: closed });
