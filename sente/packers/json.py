@@ -45,7 +45,8 @@ class JsonPacker:
         try:
             packed = orjson.dumps(value)
         except (TypeError, RecursionError) as error:
-            raise _explain(value, error) from error
+            path, offender = _find_offender(value, "value")
+            raise PackError(f"{type(offender).__name__} cannot be written as JSON", path=path) from error
         if b"null" in packed and (path := _find_nan(value, "value")):  # orjson writes NaN as null, without a word
             raise PackError("NaN and the infinities cannot be written as JSON", path=path)
         return packed.decode()
@@ -66,24 +67,14 @@ class JsonPacker:
         return f"[{','.join(parts)}]"
 
 
-def _explain(value: Any, error: Exception) -> PackError:
-    found = _find_unpackable(value, "value")
-    if found is None:
-        return PackError(f"cannot be written as JSON: {error}")
-    path, offender = found
-    return PackError(f"{type(offender).__name__} cannot be written as JSON", path=path)
-
-
-def _find_unpackable(value: Any, path: str, depth: int = 0) -> tuple[str, Any] | None:
+def _find_offender(value: Any, path: str, depth: int = 0) -> tuple[str, Any]:
     """The innermost part of a value that orjson refuses, and where it sits."""
-    try:
-        orjson.dumps(value)
-        return None
-    except (TypeError, RecursionError):
-        if depth < 100:
-            for inner_path, inner in _items(value, path):
-                if found := _find_unpackable(inner, inner_path, depth + 1):
-                    return found
+    if depth < 100:
+        for where, inner in _items(value, path):
+            try:
+                orjson.dumps(inner)
+            except (TypeError, RecursionError):
+                return _find_offender(inner, where, depth + 1)
     return path, value
 
 

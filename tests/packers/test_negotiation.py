@@ -1,0 +1,64 @@
+"""Which packers a setting names, and which one a connection speaks."""
+
+from typing import Any
+
+import pytest
+
+from sente.errors import ConfigError, Rejected
+from sente.interfaces import JoinablePacker, Packer
+from sente.packers.json import JsonPacker
+from sente.packers.negotiation import choose, packers
+
+
+class Reversed:
+    name = "reversed"
+
+    def pack(self, value: Any, /) -> str:
+        return JsonPacker().pack(value)[::-1]
+
+    def unpack(self, wire: Any, /) -> Any:
+        return JsonPacker().unpack(wire[::-1])
+
+
+def names(wanted: Any) -> list[str]:
+    return [packer.name for packer in packers(wanted)]
+
+
+def test_names_objects_or_both() -> None:
+    assert names("json") == ["json"]
+    assert names(Reversed()) == ["reversed"]
+    assert names([Reversed(), "json"]) == ["reversed", "json"]
+    assert names([JsonPacker()]) == ["json"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ("", "name at least one"),
+        ([], "name at least one"),
+        ("xml", "no packer 'xml'; built in: json"),
+        ("json,json", "twice"),
+    ],
+)
+def test_what_makes_no_sense(wanted: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        packers(wanted)
+
+
+def test_the_servers_order_decides() -> None:
+    served = packers([Reversed(), "json"])
+    assert choose(served, "json,reversed").name == "reversed"
+    assert choose(served, "xml, json").name == "json"
+
+
+@pytest.mark.parametrize("offered", ["", "xml", "JSON"])
+def test_without_a_common_packer_the_refusal_lists_the_servers(offered: str) -> None:
+    with pytest.raises(Rejected, match="packers=reversed,json") as caught:
+        choose(packers([Reversed(), "json"]), offered)
+    assert caught.value.status == 406
+
+
+def test_what_a_packer_is() -> None:
+    assert isinstance(Reversed(), Packer)
+    assert not isinstance(Reversed(), JoinablePacker)
+    assert isinstance(JsonPacker(), JoinablePacker)
