@@ -47,8 +47,8 @@ class JsonPacker:
         except (TypeError, RecursionError) as error:
             path, offender = _find_offender(value, "value")
             raise PackError(f"{type(offender).__name__} cannot be written as JSON", path=path) from error
-        if b"null" in packed and (path := _find_nan(value, "value")):  # orjson writes NaN as null, without a word
-            raise PackError("NaN and the infinities cannot be written as JSON", path=path)
+        if b"null" in packed and (nan := _find_nan(value, "value")):  # orjson writes NaN as null, without a word
+            raise PackError("NaN and the infinities cannot be written as JSON", path=nan)
         return packed.decode()
 
     def unpack(self, wire: Wire, /) -> Any:

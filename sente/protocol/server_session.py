@@ -107,10 +107,7 @@ class ServerSession:
             self._actions.append(Transmit(link, (handshake,)))
         else:
             self._answer(link, packets=(handshake,))
-        self._away_since = now
-        if self._present != transport:
-            self._present = transport
-            self._actions.append(PresenceChanged(transport))
+        self._appear(now)
         self._flush_at = now if self._talk.outbox.unsent else NEVER
         self._advance(now)
 
@@ -148,6 +145,8 @@ class ServerSession:
             return
         asks = any(isinstance(packet, Request) and packet.ref in self._asked for packet, _ in packets)
         self._hold(link, head, asks=asks, now=now)
+        if not self._ended:
+            self._appear(now)
         self._advance(now)
 
     def _hold(self, link: Link, head: Head, *, asks: bool, now: float) -> None:
@@ -158,7 +157,6 @@ class ServerSession:
             elif head.wait:
                 self._actions.append(Close(held.link, *REPLACED))
         self._held = [held for held in self._held if held.poll and not head.wait]
-        self._away_since = now
         if head.wait:
             self._poll_n = head.n
             self._held.append(_Held(link, now + min(head.wait / 1000, self._settings.poll), poll=True))
@@ -371,6 +369,13 @@ class ServerSession:
         word = {"ack": self._talk.inbox.top, "lost": 0, "retry_after": round(self._retry_after * 1000)}
         self._put(Event(BYE, word), now, now)
         return True
+
+    def _appear(self, now: float) -> None:
+        """The client is there, be it after a silence longer than the grace."""
+        self._away_since = now
+        if self._present != self._transport:
+            self._present = self._transport
+            self._actions.append(PresenceChanged(self._transport))
 
     def _answer(self, link: Link, seq: int | None = None, packets: tuple[Packet, ...] = ()) -> None:
         head = {"ack": self._talk.ack(), "seq": self._talk.outbox.cursor if seq is None else seq}

@@ -174,6 +174,13 @@ def test_a_client_between_two_polls_is_present() -> None:
     assert driver.pass_time(0.2) == [PresenceChanged(None)]
 
 
+def test_a_client_that_polls_again_after_the_grace_is_present_again() -> None:
+    driver = Driver()
+    driver.hello("poll")
+    assert driver.pass_time(5) == [PresenceChanged(None)]
+    assert driver.exchange(wait=20_000) == [PresenceChanged("poll")]
+
+
 def test_a_poll_is_answered_when_there_is_something_to_say() -> None:
     driver = Driver()
     driver.hello("poll")

@@ -84,6 +84,7 @@ class World:
         self.outcomes: dict[int, list[tuple[str, Any]]] = {}
         self.pending: deque[tuple[Client, act.Deliver]] = deque()  # delivered to the server's application
         self.presence: list[Any] = []
+        self.present: dict[Client, Any] = {}
         self.ended: list[str] = []
         self.lazy_client = False
         self.client_backlog = 0
@@ -215,6 +216,9 @@ class World:
                         self.pending.append((client, delivery))
                     case act.PresenceChanged(transport):
                         self.presence.append(transport)
+                        self.present[client] = transport
+                        if transport is None:
+                            del self.present[client]
                     case act.Ended(word):
                         self.ended.append(word)
                         if self.sessions.find(client.token) is client:
@@ -335,6 +339,7 @@ class World:
         self.started = self.now
         self.drained = False
         self.sessions = Sessions(self.server_settings, self._token, self.now)
+        self.present.clear()
         self.server_wires.clear()
         self.pending.clear()
         for wire in self.wires:
@@ -368,7 +373,7 @@ class World:
                 self.run_server(client)
 
     def _everyone(self) -> list[Client]:
-        return list(self.sessions)
+        return list({**dict.fromkeys(self.sessions), **self.present})  # an ended session still has its grace
 
     def settle(self, seconds: float = 400.0) -> None:
         """A good line from now on, until everything has been said, handled and acknowledged."""
@@ -412,7 +417,8 @@ class World:
     def check_settled(self) -> None:
         """At rest on a good line: nothing is missing that was not said to be."""
         self.check()
-        assert self.core.state.open or self.core.state.refused
+        assert self.core.state.open
+        assert list(self.present.values()) == [self.core.state.transport]
         missing_up = set(self.sent) - set(self.handled) - self.unconfirmed
         for ref, value in self.asked.items():
             assert len(self.outcomes[ref]) == 1, f"request {ref} has no outcome"
