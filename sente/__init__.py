@@ -1,6 +1,7 @@
 """Realtime channel sockets: one small API over WebSocket and long-polling; Sente for Python."""
 
 from sente.channel_socket import ANONYMOUS, ChannelSocket
+from sente.client import Change, Client, ClientState, Closed, Event
 from sente.dispatch import Message
 from sente.errors import (
     ConfigError,
@@ -26,12 +27,17 @@ from sente.transports.gate import Refusal
 __all__ = [
     "ANONYMOUS",
     "AckPolicy",
+    "Change",
     "ChannelSocket",
+    "Client",
     "ClientSettings",
+    "ClientState",
+    "Closed",
     "ConfigError",
     "ConnectedUids",
     "Connection",
     "Disconnected",
+    "Event",
     "Limits",
     "Message",
     "OutboxFull",

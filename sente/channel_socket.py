@@ -189,7 +189,7 @@ class ChannelSocket:
             yield
         finally:
             undo()
-            await self._hub.drain(0)
+            await self._hub.aclose()
 
     async def __aenter__(self) -> "ChannelSocket":
         self._entered = self.lifespan()

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from sente.errors import ConfigError, RequestFailed, SenteError
 from sente.interfaces import UserId
-from sente.protocol.messages import is_event_id
+from sente.protocol.messages import BAD_EVENT, is_event_id
 from sente.transports.asgi import Connection
 
 log = logging.getLogger("sente")
@@ -75,8 +75,9 @@ class Dispatcher:
     def __init__(self) -> None:
         self.on_error: ErrorHook | None = None
         self._handlers: dict[str, Handler] = {}
-        self._streams: list[asyncio.Queue[Message]] = []
+        self._streams: list[Stream] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     def on(self, event_id: str, *, concurrent: bool = False) -> Callable[[H], H]:
         """Register the decorated function for ``event_id``."""
@@ -93,15 +94,14 @@ class Dispatcher:
 
     async def messages(self) -> AsyncIterator[Message]:
         """Every message that has no handler, in the order of arrival, from the first iteration on."""
-        queue: asyncio.Queue[Message] = asyncio.Queue(STREAM_SIZE)
-        self._streams.append(queue)
+        stream = Stream()
+        self._streams.append(stream)
         try:
             while True:
-                yield await queue.get()
+                yield await stream.get()
         finally:
-            self._streams.remove(queue)
-            while not queue.empty():  # lets go of clients that wait for room
-                queue.get_nowait()
+            self._streams.remove(stream)
+            stream.close()
 
     @property
     def busy(self) -> bool:
@@ -136,16 +136,18 @@ class Dispatcher:
         if handler is not None:
             result = await handler(message)
             if message.reply is not None:
+                if message.id == BAD_EVENT:
+                    raise _invalid_event()
                 message.reply(result)
-            return
-        for queue in self._streams:
-            await queue.put(message)
-        if not self._streams:
-            if message.id == "chsk/bad-event" and message.fail is not None:
-                raise RequestFailed("invalid_event", "an event is [id, data] with an id like 'chat/say'")
-            if message.fail is not None:
-                raise RequestFailed("no_handler", f"nobody handles {message.id}")
-            log.warning("no handler for %s", message.id)
+        elif self._streams:
+            for stream in list(self._streams):
+                await stream.put(message)
+        elif message.fail is None:
+            log.warning("no handler for %.100r", message.id)  # a stranger wrote it: no line breaks, and not too long
+        elif message.id == BAD_EVENT:
+            raise _invalid_event()
+        else:
+            raise RequestFailed("no_handler", f"nobody handles {message.id}")
 
     async def _report(self, error: Exception, message: Message) -> None:
         log.error("handler of %s: %s", message.id, error, exc_info=None if isinstance(error, SenteError) else error)
@@ -159,6 +161,8 @@ class Dispatcher:
 
     def spawn(self, message: Message, done: Callable[[], None]) -> None:
         """Handle a message beside the others; ``done`` is called afterwards."""
+        if self._closing:  # what waited for a handler that is being stopped
+            return
 
         async def run() -> None:
             try:
@@ -172,9 +176,48 @@ class Dispatcher:
 
     async def aclose(self) -> None:
         """Stop the handlers that still run."""
+        self._closing = True
         for task in (tasks := list(self._tasks)):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._closing = False
+
+
+def _invalid_event() -> RequestFailed:
+    return RequestFailed("invalid_event", "an event is [id, data] with an id like 'chat/say'")
+
+
+class Stream:
+    """Messages on their way to a loop; who brings one waits while there are too many."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._closed = False
+
+    async def put(self, message: Message) -> None:
+        """Add a message as soon as there is room."""
+        while len(self._messages) >= STREAM_SIZE and not self._closed:
+            self._room.clear()
+            await self._room.wait()
+        self._messages.append(message)
+        self._arrived.set()
+
+    async def get(self) -> Message:
+        """The next message."""
+        while not self._messages:
+            self._arrived.clear()
+            await self._arrived.wait()
+        message = self._messages.popleft()
+        if len(self._messages) <= STREAM_SIZE // 2:
+            self._room.set()
+        return message
+
+    def close(self) -> None:
+        """Let go of all who wait for room."""
+        self._closed = True
+        self._room.set()
 
 
 class Lane:
@@ -188,20 +231,18 @@ class Lane:
         self._running = False
 
     def put(self, message: Message, done: Callable[[], None]) -> None:
-        """Handle ``message`` after those before it, then call ``done``."""
+        """Handle ``message`` after those before it, or beside them if its handler opted out; then call ``done``."""
+        if self._dispatcher.is_concurrent(message):
+            return self._dispatcher.spawn(message, done)
         self._queue.append((message, done))
         if not self._running:
             self._next()
 
     def _next(self) -> None:
-        self._running = False
-        while self._queue and not self._running:
+        self._running = bool(self._queue)
+        if self._queue:
             message, done = self._queue.popleft()
-            if self._dispatcher.is_concurrent(message):
-                self._dispatcher.spawn(message, done)
-            else:
-                self._running = True
-                self._dispatcher.spawn(message, partial(self._finish, done))
+            self._dispatcher.spawn(message, partial(self._finish, done))
 
     def _finish(self, done: Callable[[], None]) -> None:
         done()

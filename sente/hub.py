@@ -87,6 +87,7 @@ class Hub:
         self._clients_of: dict[UserId, dict[Client, None]] = {}
         self._draining = False
         self._presence_lane = Lane(dispatcher)
+        self._sessions = self._new_sessions(now=0.0)
 
     # -- life
 
@@ -98,8 +99,12 @@ class Hub:
         for kept in (self._links, self._peers, self._clients_of):  # from an earlier start
             kept.clear()
         self.presence.clear()
-        self._sessions = Sessions(self.settings, lambda: secrets.token_urlsafe(24), self._loop.time())
+        self._presence_lane = Lane(self._dispatcher)
+        self._sessions = self._new_sessions(self._loop.time())
         self.started = True
+
+    def _new_sessions(self, now: float) -> Sessions:
+        return Sessions(self.settings, lambda: secrets.token_urlsafe(24), now)
 
     async def aclose(self) -> None:
         """The lifespan ends: let go of what is left."""
@@ -120,7 +125,7 @@ class Hub:
         for client in list(self._sessions):
             client.session.drain(self.settings.retry_after * (0.1 + 0.9 * random.random()), self._loop.time())
             self._run(client)
-        await self._wait_while(lambda: len(self._sessions) > 0, until=now + seconds)
+        await self._wait_while(self._anyone_there, until=now + seconds)
         self.stop()
         await self._dispatcher.aclose()
 
@@ -133,6 +138,9 @@ class Hub:
         for peer in self._peers.values():
             if peer.timer is not None:
                 peer.timer.cancel()
+
+    def _anyone_there(self) -> bool:
+        return any(self._peers[client].present for client in self._sessions)
 
     async def _wait_while(self, condition: Callable[[], bool], *, until: float) -> None:
         while condition() and self._loop.time() < until:  # noqa: ASYNC110  # it happens once per process
@@ -159,13 +167,13 @@ class Hub:
         self._in_loop(lambda: self._disconnect(uid, reason))
 
     def _push(self, event_id: str, data: Any) -> Push:
-        if not self.started:
-            raise ConfigError("the ChannelSocket is not running: include its router, or use `async with chsk:`")
         if not is_event_id(event_id):
             raise ConfigError(f"{event_id!r}: an event id is 'namespace/name', for example 'chat/said'")
         return pack_event(event_id, data, self._packers, self.settings.limits.packet)
 
     def _in_loop(self, work: Callable[[], None]) -> None:
+        if not self.started:
+            raise ConfigError("the ChannelSocket is not running: include its router, or use `async with chsk:`")
         if threading.get_ident() == self._thread:
             work()
         else:
@@ -195,7 +203,7 @@ class Hub:
 
     def check(self, connection: Connection) -> Packer:
         """What can be said before a hello."""
-        if not _is_client_id(connection.client_id):
+        if not connection.client_id:
             raise Rejected(400, "client-id is missing: 1 to 128 of A-Z a-z 0-9 . _ ~ : - in the query")
         return choose(self._packers, connection.query.get("packers", ""))
 
@@ -210,11 +218,12 @@ class Hub:
 
     async def admit(self, link: ServerLink, hello: Hello, *, websocket: bool) -> None:
         """A hello came."""
-        self._check_room()
+        self._check_room(hello)
         connection = link.connection
         uid = await self._security.check(connection, csrf=hello.csrf)
         data = await ask(self._handshake_data, connection) if self._handshake_data is not None else None
         link.packer.pack(data)  # raises here, to the application, if it cannot be packed
+        self._check_room(hello)  # again: the hooks may have taken their time
         now = self._loop.time()
         link.number = next(self._numbers)
         before = self._sessions.find(hello.session or "")
@@ -275,10 +284,10 @@ class Hub:
             client.session.link_lost(link.number, self._loop.time())
             self._run(client)
 
-    def _check_room(self) -> None:
+    def _check_room(self, hello: Hello) -> None:
         if self._draining:
             raise Rejected(503, "retry_after=1000")
-        if len(self._sessions) >= self.settings.sessions:
+        if len(self._sessions) >= self.settings.sessions and self._sessions.find(hello.session or "") is None:
             self.stats["full"] += 1
             raise Rejected(503, "retry_after=5000")
 
@@ -352,17 +361,10 @@ class Hub:
 
     def _deliver(self, client: Client, delivery: Deliver) -> None:
         self.stats["received"] += 1
-        peer = self._peers[client]
+        peer, event = self._peers[client], delivery.event
         entry = self._links.get(delivery.link)
         connection = entry[0].connection if entry else peer.connection
-        message = Message(
-            id=delivery.event.id,
-            data=delivery.event.data,
-            uid=client.uid,
-            client_id=client.client_id,
-            connection=connection,
-            send=self._facade_send,
-        )
+        message = Message(event.id, event.data, client.uid, client.client_id, connection, self._facade_send)
         if (ref := delivery.ref) is not None:
             message.reply = lambda value: self._reply(client, ref, value)
             message.fail = lambda error: self._fail(client, ref, error)
@@ -393,7 +395,3 @@ class Hub:
         message = Message(f"chsk/uidport-{what}", uid, uid, "", None, self._facade_send)
         if self._dispatcher.wants(message.id):
             self._presence_lane.put(message, lambda: None)
-
-
-def _is_client_id(value: str) -> bool:
-    return 1 <= len(value) <= 128 and value.isascii() and all(c.isalnum() or c in "._~:-" for c in value)

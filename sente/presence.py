@@ -32,6 +32,11 @@ class Presence:
         self._snapshot: ConnectedUids | None = None
         self._changed: asyncio.Future[None] | None = None
 
+    def clear(self) -> None:
+        """Begin anew, on another event loop perhaps."""
+        self._clients.clear()
+        self._snapshot = self._changed = None
+
     def change(self, uid: UserId, before: TransportName | None, after: TransportName | None) -> None:
         """A client of this user came, went, or changed its transport."""
         if uid is None or before == after:

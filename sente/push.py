@@ -1,10 +1,14 @@
 """An event on its way to many clients: packed once per packer, and shared."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sente.errors import PackError
 from sente.interfaces import JoinablePacker, Packer, Wire
+from sente.protocol.conversation import ENVELOPE
 from sente.protocol.messages import Event, Events, Packet, write_packet
+from sente.transports.asgi import wire_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,28 +16,51 @@ class Push(Event):
     """An event with its packed forms, by the packer's name."""
 
     parts: dict[str, Any] = field(default_factory=dict, compare=False)
-    """``[id, data]`` packed."""
+    """``[id, data]`` packed, where parts can be joined."""
     frames: dict[str, Wire] = field(default_factory=dict, compare=False)
     """Whole frames, for the common case that the event leaves alone."""
 
 
+def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int) -> Push:
+    """Pack an event for whoever may get it, so that nothing can go wrong later.
+
+    Raises:
+        PackError: one of the packers has no word for something in ``data``, or it is longer than ``limit`` bytes.
+    """
+    parts: dict[str, Any] = {}
+    frames: dict[str, Wire] = {}
+    size = 0
+    for packer in packers:
+        try:
+            if isinstance(packer, JoinablePacker):
+                packed = parts[packer.name] = packer.pack([event_id, data])
+            else:
+                packed = frames[packer.name] = packer.pack([[[event_id, data]]])
+        except PackError:
+            packer.pack(data)  # says where in the data it is
+            raise
+        size = max(size, wire_size(packed))
+    if size > limit - ENVELOPE:
+        raise PackError(f"{event_id} takes {size} bytes packed; limits.packet is {limit}")
+    return Push(event_id, data, size, parts, frames)
+
+
 def write_frame(packet: Packet, packer: Packer) -> Wire:
     """The frame of a packet from the server. A batch is joined from the parts of its events, where the packer can."""
-    if not isinstance(packet, Events) or not isinstance(packer, JoinablePacker):
+    if not isinstance(packet, Events):
         return packer.pack(write_packet(packet, "server"))
-    events = [event for event in packet.events if event is not None]
-    alone = events[0] if len(events) == 1 else None
+    alone = packet.events[0] if len(packet.events) == 1 else None
     if isinstance(alone, Push) and packer.name in alone.frames:
         return alone.frames[packer.name]
-    frame = packer.join([packer.join([_part(event, packer) for event in events]), packer.pack(None)])
+    if not isinstance(packer, JoinablePacker):
+        return packer.pack(write_packet(packet, "server"))
+    parts = [_part(event, packer) for event in packet.events if event is not None]
+    frame = packer.join([packer.join(parts), packer.pack(None)])
     if isinstance(alone, Push):
         alone.frames[packer.name] = frame
     return frame
 
 
 def _part(event: Event, packer: Packer) -> Any:
-    if not isinstance(event, Push):
-        return packer.pack([event.id, event.data])
-    if packer.name not in event.parts:
-        event.parts[packer.name] = packer.pack([event.id, event.data])
-    return event.parts[packer.name]
+    part = event.parts.get(packer.name) if isinstance(event, Push) else None
+    return packer.pack([event.id, event.data]) if part is None else part

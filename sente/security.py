@@ -2,6 +2,7 @@
 
 import hmac
 import inspect
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from sente.transports.gate import Refusal
 T = TypeVar("T")
 Hook: TypeAlias = Callable[[Connection], T | Awaitable[T]]
 """Called with the connection; sync or async."""
+
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([^][/?#@A-Z\s]+|\[[0-9a-f:.]+](:\d+)?)")
+"""As browsers spell it: scheme and host in lower case, a port if it is not the scheme's own, and nothing after it."""
 
 CSRF_KEY = "csrf-token"
 """Where the session keeps its CSRF token."""
@@ -52,7 +56,9 @@ def valid_csrf_token(expected: str | None, given: str | None) -> bool:
     >>> valid_csrf_token("abc", "abc"), valid_csrf_token(None, None)
     (True, False)
     """
-    return bool(expected and given) and hmac.compare_digest(str(expected).encode(), str(given).encode())
+    if not expected or not given:
+        return False
+    return hmac.compare_digest(expected.encode(), given.encode(errors="surrogatepass"))  # JSON may spell anything
 
 
 def allow_origin(connection: Connection, allowed: Collection[str] = ()) -> bool:
@@ -95,7 +101,7 @@ class Security:
         if isinstance(self.allowed_origins, str):
             raise ConfigError(f"allowed_origins: give a list, for example [{self.allowed_origins!r}]")
         for origin in self.allowed_origins:
-            if origin != "*" and not (urlsplit(origin).scheme and urlsplit(origin).path == ""):
+            if origin != "*" and not ORIGIN.fullmatch(origin):
                 raise ConfigError(f"allowed_origins: {origin!r} is no origin; write it like 'https://app.example.com'")
 
     async def check(self, connection: Connection, *, csrf: str | None, csrf_known: bool = False) -> UserId:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 try:
-    from fastapi import APIRouter, Request, WebSocket, params
+    from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect, params
     from starlette.responses import Response
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 except ImportError as error:
     raise ImportError('FastAPI is missing: pip install "sente-channels[server]"') from error
 
 from sente.channel_socket import ChannelSocket
 from sente.errors import ConfigError
 
-METHODS = ["GET", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"]
+METHODS = ["GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE", "TRACE"]
 """All that the endpoint answers itself, if only with 405, so that every answer is of one kind."""
 
 
@@ -53,7 +53,13 @@ def channel_router(
         return Delegate()
 
     async def over_websocket(websocket: WebSocket) -> None:
-        await chsk(websocket.scope, websocket.receive, websocket.send)
+        async def send(message: Message) -> None:
+            try:
+                await websocket.send(message)
+            except WebSocketDisconnect as error:
+                raise OSError("the client is gone") from error  # which is how ASGI says it
+
+        await chsk(websocket.scope, websocket.receive, send)
 
     for variant in (path, f"{path}/"):
         router.add_api_route(variant, over_http, methods=METHODS, include_in_schema=False, response_class=Response)

@@ -14,6 +14,7 @@ each input; ``next_timer()`` says when ``handle_timer(now)`` wants to be called.
 ``server_session``  one client as the server sees it
 ``sessions``        which session a hello continues, and what is told of one that is gone
 ``client_session``  the same conversation from the client: requests, reconnects
+``requests``        the client's requests, each with one outcome
 ``client_lines``    the links a client has in use
 ``route``           which transport a client tries next, and after how long
 ``client_state``    what an application sees of its connection

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 from sente.protocol.messages import Event, Packet
 
 TransportName: TypeAlias = Literal["ws", "poll"]
+Outcome: TypeAlias = Literal["reply", "error", "timeout", "disconnected"]
 Link: TypeAlias = int
 """A name the driver gives to a WebSocket or to one HTTP exchange; never used twice."""
 
@@ -100,7 +101,7 @@ class Settle:
     """A request has its outcome: a value, an error from the other side, a timeout, the session's end. Client only."""
 
     ref: int
-    outcome: Literal["reply", "error", "timeout", "disconnected"]
+    outcome: Outcome
     value: Any = None
 
 

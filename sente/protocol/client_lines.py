@@ -7,6 +7,7 @@ from sente.protocol.actions import ClientAction, Close, Exchange, Link, Transmit
 from sente.protocol.conversation import Conversation
 from sente.protocol.greeting import Info, PeerLimits
 from sente.protocol.messages import BYE, Ack, Control, Event, Packet, Ping, Pong
+from sente.protocol.outbox import Asked
 from sente.protocol.settings import ClientSettings
 
 NEVER = float("inf")
@@ -41,7 +42,22 @@ class Lines:
         """A conversation in which nothing has been said yet."""
         limits = self._settings.limits
         peer = PeerLimits(limits.packet, limits.window, limits.window_bytes)
-        return Conversation(limits, acks=limits.ack, peer=peer, implied=False)
+        return Conversation(limits, acks=limits.ack, peer=peer, server=False)
+
+    def start_anew(self, prev: int | None) -> tuple[set[int], tuple[Event, ...]]:
+        """The session is gone: carry over what the server had not received, above ``prev``; ``None``: nobody knows.
+
+        Returns the requests carried over, and the events of which nobody knows whether they arrived.
+        """
+        old = self.talk
+        sent = old.outbox.sent_above(0 if prev is None else prev)
+        carried = [*(() if prev is None else (item for _, item in sent)), *old.outbox.waiting()]
+        doubtful = tuple(item for _, item in sent if isinstance(item, Event)) if prev is None else ()
+        self.talk = self.new_talk()
+        self.talk.backlog = old.backlog  # what was delivered is still to be handled
+        for item in carried:
+            self.talk.outbox.put(item)
+        return {item.ref for item in carried if isinstance(item, Asked)}, doubtful
 
     # -- links
 

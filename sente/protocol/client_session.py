@@ -7,7 +7,7 @@ The driver calls ``connect``, carries out ``take_actions()`` after every call, r
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum, auto
-from typing import Any, Literal
+from typing import Any
 
 from sente.errors import Disconnected, OutboxFull, PackError, ProtocolError
 from sente.protocol.actions import (
@@ -17,7 +17,6 @@ from sente.protocol.actions import (
     Link,
     OpenLink,
     SayHello,
-    Settle,
     StateChanged,
     Unconfirmed,
 )
@@ -27,6 +26,7 @@ from sente.protocol.conversation import ENVELOPE, Heard
 from sente.protocol.greeting import VERSION, Info, number, read_info
 from sente.protocol.messages import BYE, Event, Handshake, Packet, Ping, Reply
 from sente.protocol.outbox import Asked, Item
+from sente.protocol.requests import Requests
 from sente.protocol.route import TERMINAL, Route, Wanted
 from sente.protocol.settings import ClientSettings
 
@@ -63,8 +63,7 @@ class ClientSession:
         self._lines = Lines(settings, self._actions)
         self._phase = Phase.IDLE
         self._token: str | None = None
-        self._requests: dict[int, float] = {}  # open ones: ref -> deadline
-        self._last_ref = 0
+        self._requests = Requests(self._actions)
         self._opened_at = 0.0
         self._server_left = -NEVER  # when the server took leave
         self._attempt_at = NEVER
@@ -86,8 +85,7 @@ class ClientSession:
         self._close(Closed(self._epoch + now, "requested-disconnect"))
         self._phase, self._attempt_at = Phase.IDLE, NEVER
         self._token, self._lines.talk = None, self._lines.new_talk()
-        for ref in list(self._requests):
-            self._settle(ref, "disconnected")
+        self._requests.disconnected()
         self._set(next_reconnect=None)
 
     def reconnect(self, now: float) -> None:
@@ -125,14 +123,12 @@ class ClientSession:
         """
         if self._phase is not Phase.OPEN:
             raise Disconnected("the client is not connected")
-        self._put(Asked(event, self._last_ref + 1))
-        self._last_ref += 1
-        self._requests[self._last_ref] = now + timeout
-        return self._last_ref
+        self._put(Asked(event, self._requests.next))
+        return self._requests.add(now + timeout)
 
     def forget(self, ref: int) -> None:
         """The asker no longer waits for ``ref``."""
-        self._requests.pop(ref, None)
+        self._requests.forget(ref)
 
     def delivered(self, now: float) -> None:
         """The application is done with one delivery."""
@@ -212,13 +208,12 @@ class ClientSession:
 
     def next_timer(self) -> float | None:
         """When ``handle_timer`` is to be called; ``None``: not before the next input."""
-        earliest = min(self._attempt_at, self._lines.next_timer(), *self._requests.values())
+        earliest = min(self._attempt_at, self._lines.next_timer(), self._requests.next_timer())
         return None if earliest == NEVER else earliest
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
-        for ref in [ref for ref, deadline in self._requests.items() if now >= deadline]:
-            self._settle(ref, "timeout")
+        self._requests.handle_timer(now)
         if now >= self._attempt_at:
             self._attempt(now)
         if overdue := self._lines.overdue(now):
@@ -292,23 +287,11 @@ class ClientSession:
         return info.lost
 
     def _forget_session(self, prev: int | None) -> None:
-        """The server has no such session any more; it had received up to ``prev``, ``None``: nobody knows.
-
-        What it had not received is carried over into the next one; what it may have received is given back.
-        """
-        outbox = self._lines.talk.outbox
-        carried: list[Item] = [] if prev is None else [item for _, item in outbox.sent_above(prev)]
-        doubtful = [item for n, item in outbox.sent_above(0) if prev is None or n <= prev]
-        carried += outbox.waiting()
-        self._lines.talk = self._lines.new_talk()
-        for item in carried:
-            self._lines.talk.outbox.put(item)
-        kept = {item.ref for item in carried if isinstance(item, Asked)}
-        for ref in [ref for ref in self._requests if ref not in kept]:
-            self._settle(ref, "disconnected")
-        events = tuple(item for item in doubtful if isinstance(item, Event))
-        if prev is None and events:
-            self._actions.append(Unconfirmed(events))
+        """The server has no such session any more; it had received up to ``prev``, ``None``: nobody knows."""
+        kept, doubtful = self._lines.start_anew(prev)
+        self._requests.disconnected(kept)
+        if doubtful:
+            self._actions.append(Unconfirmed(doubtful))
 
     # -- losing the line
 
@@ -358,7 +341,7 @@ class ClientSession:
     def _take(self, heard: Heard, now: float) -> None:
         match heard.what:
             case Reply(value, ref, failed=failed):
-                self._settle(ref, "error" if failed else "reply", value)
+                self._requests.settle(ref, "error" if failed else "reply", value)
             case Event(id, dict(word)) if id == BYE:
                 self._bye(word, now)
             case Event(id) as event if not id.startswith("chsk/"):
@@ -389,12 +372,6 @@ class ClientSession:
     def _advance(self, now: float) -> None:
         if self._phase is Phase.OPEN:
             self._lines.advance(now)
-
-    def _settle(
-        self, ref: int, outcome: Literal["reply", "error", "timeout", "disconnected"], value: Any = None
-    ) -> None:
-        if self._requests.pop(ref, None) is not None:  # else it is late: the asker has had its outcome
-            self._actions.append(Settle(ref, outcome, value))
 
     def _set(self, **changes: Any) -> None:
         """Change the state; what changes at once is told as one change."""

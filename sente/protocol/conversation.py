@@ -31,7 +31,7 @@ Frames: TypeAlias = tuple[Packet, ...]
 class Conversation:
     """One side of a session. On a new link ``greet`` and rewind the outbox; then ``hear`` and ``say`` what is due."""
 
-    def __init__(self, limits: Limits, *, acks: AckPolicy, peer: PeerLimits, implied: bool) -> None:
+    def __init__(self, limits: Limits, *, acks: AckPolicy, peer: PeerLimits, server: bool) -> None:
         self.limits = limits
         self.acks = acks
         self.peer = peer
@@ -39,7 +39,7 @@ class Conversation:
         self.inbox: Inbox[Heard] = Inbox(limits.window + REACH_PER_REQUEST * limits.requests)
         self.backlog = 0
         """Events handed to the application and not yet handled: the driver's to keep."""
-        self._implied = implied  # leave seq out of batches: the server's do without, so that they are shared
+        self._server = server  # whose batches do without seq, so that they are shared
         self._told = 0  # the last acknowledgement given
         self._owed_since: float | None = None
         self._owed_bytes = 0
@@ -72,6 +72,8 @@ class Conversation:
         """
         match packet:
             case Events(events, seq):
+                if seq == 0 and self.backlog >= self.limits.backlog:
+                    return []  # unnumbered ones may be dropped
                 if seq == 0:
                     return [Heard(event, link) for event in events if event is not None]
                 heard: list[Heard] = []
@@ -93,7 +95,8 @@ class Conversation:
         self._expected = seq + 1
         if self._owed_since is None:
             self._owed_since = now
-        return self.inbox.take(seq, heard)
+        # a client may not run ahead of its acknowledgements; a server's replies may, while events are not handled
+        return self.inbox.take(seq, heard, self._told if self._server else self.inbox.top)
 
     def _acknowledged(self, ack: int | None) -> None:
         if ack is not None:
@@ -163,7 +166,7 @@ class Conversation:
         return tuple(packets)
 
     def _batch(self, events: list[Event], after: int) -> Events:
-        return Events(tuple(events), None if self._implied else after - len(events))
+        return Events(tuple(events), None if self._server else after - len(events))
 
     def _packet(self, item: Asked | Answered, seq: int) -> Packet:
         if isinstance(item, Asked):

@@ -33,7 +33,7 @@ class Hello:
     WebSocket, and a URL ends up in logs.
     """
 
-    session: str | None
+    session: str | None = field(repr=False)
     n: int
     ack: int
     csrf: str | None = field(repr=False)
@@ -200,6 +200,11 @@ def _count(plain: Mapping[str, Any], key: str) -> int | None:
 
 def _text(plain: Mapping[str, Any], key: str) -> str | None:
     value = plain.get(key)
-    if value is not None and not isinstance(value, str):
+    if value is not None and not (isinstance(value, str) and _is_unicode(value)):
         raise ProtocolError(f"{key} must be text or null")
     return value
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it can be encoded: JSON may name half a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

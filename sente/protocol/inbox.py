@@ -10,8 +10,8 @@ T = TypeVar("T")
 class Inbox(Generic[T]):
     """Drops numbers it has seen and keeps those that come early until the gap before them is filled (§5).
 
-    Early numbers exist only on HTTP, where two bodies may overtake each other, and reach no further than the sender's
-    window plus its open requests and replies, so ``reach`` bounds what is kept.
+    Early numbers exist only on HTTP, where two bodies may overtake each other. No number may be further ahead than
+    ``reach``, the sender's window and some replies: that bounds what is kept, here and by the application.
     """
 
     __slots__ = ("_early", "_reach", "top")
@@ -22,7 +22,7 @@ class Inbox(Generic[T]):
         self.top = 0
         """Everything up to here has come."""
 
-    def take(self, seq: int, item: T) -> list[T]:
+    def take(self, seq: int, item: T, ahead_of: int) -> list[T]:
         """The items that are in order now that number ``seq`` has come; empty for a repetition or an early one.
 
         Raises:
@@ -30,8 +30,8 @@ class Inbox(Generic[T]):
         """
         if seq <= self.top:
             return []
-        if seq > self.top + self._reach:
-            raise ProtocolError(f"seq {seq} is more than {self._reach} ahead of {self.top}")
+        if seq > ahead_of + self._reach:
+            raise ProtocolError(f"seq {seq} is more than {self._reach} ahead of {ahead_of}")
         self._early.setdefault(seq, item)
         ready = []
         while self.top + 1 in self._early:

@@ -24,7 +24,11 @@ BYE = "chsk/bye"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``[id, data]``; ``size`` is what it costs packed, in bytes, and counts against limits."""
+    """``[id, data]``; ``size`` is what it costs packed, in bytes, and counts against limits.
+
+    >>> Event("chat/said", {"text": "hi"}).id
+    'chat/said'
+    """
 
     id: str
     data: Any = None

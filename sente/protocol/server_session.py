@@ -60,7 +60,7 @@ class ServerSession:
 
     def __init__(self, settings: ServerSettings, limits: PeerLimits, now: float) -> None:
         self._settings = settings
-        self._talk = Conversation(settings.limits, acks=settings.limits.ack, peer=limits, implied=True)
+        self._talk = Conversation(settings.limits, acks=settings.limits.ack, peer=limits, server=True)
         self._actions: list[ServerAction] = []
         self._transport: TransportName = "ws"
         self._present: TransportName | None = None

@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AckPolicy:
-    """When an acknowledgement is sent alone, if no other packet takes it along (§5)."""
+    """When an acknowledgement is sent alone, if no other packet takes it along (§5).
+
+    >>> AckPolicy(delay=1.0).items
+    64
+    """
 
     items: int = 64
     """After so many packets: one acknowledgement serves them all."""
@@ -17,7 +21,11 @@ class AckPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one side of a session keeps, and lets the other side have under way (§3, §5)."""
+    """What one side of a session keeps, and lets the other side have under way (§3, §5).
+
+    >>> Limits(packet=64 * 1024).packet
+    65536
+    """
 
     packet: int = 1024 * 1024
     """Longest frame taken from the other side: uvicorn's default WebSocket limit is 16 MiB, chat needs a thousandth."""

@@ -1,12 +1,15 @@
 """What both server transports need of ASGI: the connection as an application sees it, and plain answers."""
 
+import re
 from collections.abc import Iterable, Mapping
-from http.cookies import CookieError, SimpleCookie
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
 from sente.errors import Rejected
-from sente.interfaces import Receive, Scope, Send, UserId
+from sente.interfaces import Receive, Scope, Send, UserId, Wire
+
+CLIENT_ID = re.compile(r"[A-Za-z0-9._~:-]{1,128}")
 
 
 class Connection:
@@ -25,11 +28,15 @@ class Connection:
     def __init__(self, scope: Scope, auth: str | None = None) -> None:
         self.scope = scope
         """The ASGI scope."""
-        self.headers: Mapping[str, str] = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", ())
-        }
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in scope.get("headers", ()):
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            if name in headers:
+                value = f"{headers[name]}{'; ' if name == 'cookie' else ', '}{value}"  # RFC 9110, 5.3; RFC 6265, 5.4
+            headers[name] = value
         if auth is not None:
-            self.headers = {**self.headers, "authorization": auth}
+            headers["authorization"] = auth
+        self.headers: Mapping[str, str] = headers
         self.cookies: Mapping[str, str] = _cookies(self.headers.get("cookie", ""))
         self.query: Mapping[str, str] = dict(
             parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
@@ -45,8 +52,9 @@ class Connection:
 
     @property
     def client_id(self) -> str:
-        """What the client calls itself; not a secret, and no proof of anything."""
-        return self.query.get("client-id", "")
+        """What the client calls itself, empty if it is malformed; not a secret, and no proof of anything."""
+        client_id = self.query.get("client-id", "")
+        return client_id if CLIENT_ID.fullmatch(client_id) else ""
 
     @property
     def path(self) -> str:
@@ -61,12 +69,24 @@ class Connection:
 
 
 def _cookies(header: str) -> dict[str, str]:
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        cookies.load(header)
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in cookies.items()}
+    """As browsers read them: an odd cookie, which anyone on a sibling domain can set, does not hide the others."""
+    pairs = (part.partition("=") for part in header.split(";"))
+    return {name.strip(): value.strip().strip('"') for name, equals, value in pairs if equals}
+
+
+def wire_size(wire: Wire) -> int:
+    """How many bytes a frame takes on the line.
+
+    >>> wire_size("先手"), wire_size(b"ab")
+    (6, 2)
+    """
+    return len(wire) if isinstance(wire, bytes) or wire.isascii() else len(wire.encode())
+
+
+async def send_to(send: Send, message: dict[str, Any]) -> None:
+    """Send, unless the client is gone: ``receive`` is about to say so."""
+    with suppress(OSError):
+        await send(message)
 
 
 async def respond(
@@ -75,8 +95,8 @@ async def respond(
     """Answer an HTTP request, or with ``prefix`` the refused upgrade to a WebSocket."""
     all_headers = [*headers, ("content-length", str(len(body)))]
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in all_headers]
-    await send({"type": f"{prefix}.start", "status": status, "headers": encoded})
-    await send({"type": f"{prefix}.body", "body": body})
+    await send_to(send, {"type": f"{prefix}.start", "status": status, "headers": encoded})
+    await send_to(send, {"type": f"{prefix}.body", "body": body})
 
 
 async def read_body(receive: Receive, limit: int) -> bytes | None:

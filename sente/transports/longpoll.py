@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from sente.errors import ProtocolError, Rejected
 from sente.interfaces import Packer, Receive, Scope, Send, Wire
 from sente.protocol.framing import read_row, write_row
 from sente.protocol.greeting import VERSION, Hello, read_first
-from sente.transports.asgi import Connection, read_body, respond
+from sente.transports.asgi import Connection, read_body, respond, wire_size
 from sente.transports.gate import Gate, Refusal
 
 METHODS = "GET, POST, OPTIONS"
@@ -44,7 +45,7 @@ class LongPollTransport:
         except Rejected as rejected:
             await _refuse(send, await gate.refusal(connection, rejected), gate.headers(connection))
         except ProtocolError as error:
-            await _refuse(send, Refusal(400, error.reason), gate.headers(connection))
+            await _refuse(send, Refusal(error.close_code - 4000, error.reason), gate.headers(connection))
 
 
 class ExchangeLink:
@@ -68,10 +69,7 @@ class ExchangeLink:
 
     def close(self, code: int, reason: str) -> None:
         """End the exchange with the status that a close code stands for."""
-        if code >= 4400:
-            self._settle(Refusal(code - 4000, reason))
-        else:
-            self._settle(Refusal(503, reason, headers=[("retry-after", "1")]))
+        self._settle(Refusal(code - 4000 if code >= 4400 else 503, reason))
 
     def _settle(self, outcome: bytes | Refusal) -> None:
         if not self.outcome.done():
@@ -91,7 +89,7 @@ async def _exchange(link: ExchangeLink, body: bytes, gate: Gate) -> None:
     if not frames or not isinstance(frames[0], str):
         raise ProtocolError("a body begins with a text frame: a hello or a head")
     first = frames[0]
-    if len(first) > gate.settings.hello_size:
+    if wire_size(first) > gate.settings.hello_size:
         raise ProtocolError(f"the first frame may have {gate.settings.hello_size} bytes")
     opening = read_first(first)
     if isinstance(opening, Hello):
@@ -126,4 +124,8 @@ async def _disconnected(receive: Receive) -> None:
 
 async def _refuse(send: Send, refusal: Refusal, headers: list[tuple[str, str]]) -> None:
     more = [("content-type", "application/json"), *refusal.headers]
+    if refusal.status in (429, 503) and "retry-after" not in {name.lower() for name, _ in more}:
+        word, _, milliseconds = refusal.reason.partition("=")
+        known = word == "retry_after" and milliseconds.isdecimal()
+        more.append(("retry-after", str(math.ceil(int(milliseconds) / 1000)) if known else "1"))
     await respond(send, refusal.status, refusal.content, [*headers, *more])

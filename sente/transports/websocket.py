@@ -9,7 +9,7 @@ from typing import Any
 from sente.errors import ProtocolError, Rejected
 from sente.interfaces import Packer, Receive, Scope, Send, Wire
 from sente.protocol.greeting import VERSION, Hello, read_first
-from sente.transports.asgi import Connection, respond
+from sente.transports.asgi import Connection, respond, send_to, wire_size
 from sente.transports.gate import Gate
 
 CLOSE_TIMEOUT = 5.0
@@ -30,49 +30,42 @@ class WebSocketTransport:
         try:
             packer = gate.check(connection)
         except Rejected as rejected:
-            if rejected.status != 406:
-                return await _refuse_upgrade(send, scope, gate, connection, rejected)
-            await send({"type": "websocket.accept"})
-            return await _close(send, 4000 + rejected.status, rejected.reason)
-        await send({"type": "websocket.accept"})
+            return await _refuse_upgrade(send, scope, gate, connection, rejected)
+        await send_to(send, {"type": "websocket.accept"})
         welcome = {"sente": VERSION, "packer": packer.name, "hello": round(gate.settings.hello_timeout * 1000)}
-        await send({"type": "websocket.send", "text": json.dumps(welcome)})
+        await send_to(send, {"type": "websocket.send", "text": json.dumps(welcome)})
         try:
             hello = await _hello(receive, gate)
         except ProtocolError as error:
             return await _close(send, error.close_code, error.reason)
-        if hello is None:
-            return
-        link = WebSocketLink(send, packer, Connection(scope, hello.auth))
-        try:
-            await gate.admit(link, hello, websocket=True)
-        except Rejected as rejected:
-            refusal = await gate.refusal(link.connection, rejected)
-            return await _close(send, 4000 + refusal.status, refusal.reason)
-        await _talk(link, receive, gate)
+        if hello is not None:
+            link = WebSocketLink(send, packer, Connection(scope, hello.auth), gate)
+            await _talk(link, hello, receive, send, gate)
 
 
 class WebSocketLink:
     """An admitted WebSocket. Frames wait in order for the one task that sends; it runs only while there are some."""
 
-    __slots__ = ("_closing", "_owner", "_queue", "_send", "_writer", "connection", "expired", "number", "packer")
+    __slots__ = ("_closing", "_queue", "_room", "_send", "_writer", "connection", "deadline", "number", "packer")
 
-    def __init__(self, send: Send, packer: Packer, connection: Connection) -> None:
+    def __init__(self, send: Send, packer: Packer, connection: Connection, gate: Gate) -> None:
         self.number = 0
         self.packer = packer
         self.connection = connection
-        self.expired = False
-        """Whether the close took too long and the line was cut."""
+        self.deadline = asyncio.timeout(None)
+        """When the line is cut."""
         self._send = send
+        self._room = 2 * gate.settings.limits.outbox  # what a session may keep, and as many pongs
         self._queue: deque[dict[str, Any]] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
-        self._owner = asyncio.current_task()
 
     def transmit(self, wires: Sequence[Wire]) -> None:
-        """Send frames."""
+        """Send frames; cut the line if far too many wait, because a client asks for answers that it never reads."""
         for wire in wires:
             self._put({"type": "websocket.send", "text" if isinstance(wire, str) else "bytes": wire})
+        if len(self._queue) > self._room and not self._closing:
+            self._cut_off(after=0)
 
     def answer(self, head: dict[str, Any], wires: Sequence[Wire]) -> None:
         """Only HTTP exchanges are answered."""
@@ -82,8 +75,7 @@ class WebSocketLink:
         """Close after what waits has been sent; cut the line if that takes too long."""
         if not self._closing:
             self._put({"type": "websocket.close", "code": code, "reason": _cut(reason)})
-            self._closing = True
-            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._expire)
+            self._cut_off(after=CLOSE_TIMEOUT)
 
     def abandon(self) -> None:
         """The line is gone: send nothing more."""
@@ -108,10 +100,9 @@ class WebSocketLink:
         finally:
             self._writer = None
 
-    def _expire(self) -> None:
-        if self._owner is not None and not self._owner.done():
-            self.expired = True
-            self._owner.cancel()
+    def _cut_off(self, *, after: float) -> None:
+        self._closing = True
+        self.deadline.reschedule(asyncio.get_running_loop().time() + after)
 
 
 async def _hello(receive: Receive, gate: Gate) -> Hello | None:
@@ -124,7 +115,7 @@ async def _hello(receive: Receive, gate: Gate) -> Hello | None:
     if message["type"] != "websocket.receive":
         return None
     text = message.get("text")
-    if text is None or len(text) > gate.settings.hello_size:
+    if text is None or wire_size(text) > gate.settings.hello_size:
         raise ProtocolError(f"the first frame must be a hello: JSON text of at most {gate.settings.hello_size} bytes")
     hello = read_first(text)
     if not isinstance(hello, Hello):
@@ -132,35 +123,48 @@ async def _hello(receive: Receive, gate: Gate) -> Hello | None:
     return hello
 
 
-async def _talk(link: WebSocketLink, receive: Receive, gate: Gate) -> None:
+async def _talk(link: WebSocketLink, hello: Hello, receive: Receive, send: Send, gate: Gate) -> None:
+    """Attach the link to a session, then hear what the client says, until either side closes."""
     try:
-        while True:
-            message = await receive()
-            if message["type"] == "websocket.receive":
-                text = message.get("text")
-                gate.receive(link, message["bytes"] if text is None else text)
-            elif message["type"] == "websocket.disconnect":
-                if message.get("code") == 1000:
-                    gate.said_goodbye(link)
-                return
-    except asyncio.CancelledError:
-        if not link.expired:
+        async with link.deadline:
+            await gate.admit(link, hello, websocket=True)
+            await _listen(link, receive, gate)
+    except Rejected as rejected:
+        refusal = await gate.refusal(link.connection, rejected)
+        await _close(send, 4000 + refusal.status, refusal.reason)
+    except TimeoutError:
+        if not link.deadline.expired():  # it was a hook's
             raise
     finally:
         link.abandon()
         gate.lost(link)
 
 
+async def _listen(link: WebSocketLink, receive: Receive, gate: Gate) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.receive":
+            text = message.get("text")
+            gate.receive(link, message["bytes"] if text is None else text)
+        elif message["type"] == "websocket.disconnect":
+            if message.get("code") == 1000:
+                gate.said_goodbye(link)
+            return
+
+
 async def _refuse_upgrade(send: Send, scope: Scope, gate: Gate, connection: Connection, rejected: Rejected) -> None:
     refusal = await gate.refusal(connection, rejected)
+    if rejected.status == 406:  # a browser has to read it: the client would otherwise try again for ever
+        await send_to(send, {"type": "websocket.accept"})
+        return await _close(send, 4000 + refusal.status, refusal.reason)
     if "websocket.http.response" not in scope.get("extensions", {}):
-        return await send({"type": "websocket.close", "code": 4000 + refusal.status, "reason": _cut(refusal.reason)})
+        return await _close(send, 4000 + refusal.status, refusal.reason)
     headers = [*gate.headers(connection), ("content-type", "application/json"), *refusal.headers]
     await respond(send, refusal.status, refusal.content, headers, prefix="websocket.http.response")
 
 
 async def _close(send: Send, code: int, reason: str) -> None:
-    await send({"type": "websocket.close", "code": code, "reason": _cut(reason)})
+    await send_to(send, {"type": "websocket.close", "code": code, "reason": _cut(reason)})
 
 
 def _cut(reason: str) -> str:

@@ -44,6 +44,7 @@ def test_head() -> None:
         ({"ack": True}, "ack must be"),
         ({"session": 5}, "session must be"),
         ({"csrf": {}}, "csrf must be"),
+        ({"auth": "\ud800"}, "auth must be"),
         ({"limits": [1]}, "limits must be"),
         ({"limits": {"window": 0}}, "window must be"),
         ({"wait": 0, "session": None}, "body begins"),

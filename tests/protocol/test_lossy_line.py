@@ -94,6 +94,7 @@ class LossyLine(RuleBasedStateMachine):
     @rule(index=index)
     def repeat(self, index: int) -> None:
         self.world.duplicate(self.wire(index, up=True))
+        self.forgetful = True  # whose repetition comes first is taken for a twin, and begins anew
 
     @rule(client=st.booleans(), server=st.booleans())
     def cut_everything(self, client: bool, server: bool) -> None:
@@ -138,8 +139,8 @@ class LossyLine(RuleBasedStateMachine):
     def sane(self) -> None:
         if hasattr(self, "world"):
             self.world.check()
-            assert self.world.core.state.client_id == "client-1", "taken for a twin"
             if not self.forgetful:
+                assert self.world.core.state.client_id == "client-1", "taken for a twin"
                 assert None not in self.world.losses, "a server that knows did not say"
                 assert not self.world.unconfirmed, "a server that knows did not say"
 

@@ -86,11 +86,11 @@ def test_a_body_holds_so_many_bytes_but_at_least_one_item() -> None:
 
 def test_each_number_once_in_order() -> None:
     inbox: Inbox[str] = Inbox(reach=3)
-    assert inbox.take(2, "b") == []
-    assert inbox.take(2, "again") == []
-    assert inbox.take(1, "a") == ["a", "b"]
-    assert inbox.take(1, "a") == []
+    assert inbox.take(2, "b", 0) == []
+    assert inbox.take(2, "again", 0) == []
+    assert inbox.take(1, "a", 0) == ["a", "b"]
+    assert inbox.take(1, "a", 0) == []
     assert inbox.top == 2
-    assert inbox.take(5, "e") == []
     with pytest.raises(ProtocolError, match="more than 3 ahead"):
-        inbox.take(6, "f")
+        inbox.take(4, "d", 0)
+    assert inbox.take(5, "e", 2) == []

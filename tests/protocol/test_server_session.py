@@ -143,6 +143,17 @@ def test_a_full_window_holds_events_back_until_there_is_room() -> None:
     assert driver.receive(Ack(1)) == [Transmit(1, (Events((PUSH,)),))]
 
 
+def test_a_client_that_does_not_wait_for_acknowledgements_is_stopped() -> None:
+    driver = Driver(ServerSettings(limits=Limits(backlog=2, window=10, requests=1)))
+    driver.hello()
+    for n in range(1, 29):
+        driver.receive(say(n, n))
+    assert driver.receive(say(29, 29))[-1] == Ended("broken")
+    driver = Driver(ServerSettings(limits=Limits(backlog=2)))
+    driver.hello()
+    assert sum(bool(driver.receive(say(n, 0))) for n in range(10)) == 2
+
+
 def test_ping_and_pong_both_ways() -> None:
     driver = Driver()
     driver.hello()

@@ -44,10 +44,11 @@ export class Lines {
    * requests carried over, and the events of which nobody knows whether they arrived.
    */
   startAnew(prev: number | null): { kept: Set<number>; doubtful: ChannelEvent[] } {
-    const { outbox } = this.talk;
+    const { outbox, backlog } = this.talk;
     const carried = [...(prev === null ? [] : outbox.sentAbove(prev)), ...outbox.waiting()];
     const doubtful = prev === null ? outbox.sentAbove(0).flatMap((item) => (isAsked(item) ? [] : [item])) : [];
     this.talk = this.newTalk();
+    this.talk.backlog = backlog; // what was delivered is still to be handled
     for (const item of carried) this.talk.outbox.put(item);
     return { kept: new Set(carried.filter(isAsked).map((item) => item.ref)), doubtful };
   }

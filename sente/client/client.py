@@ -1,0 +1,350 @@
+"""The client: a session over asyncio."""
+
+import asyncio
+import logging
+import math
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar, assert_never, overload
+
+from sente.client.driver import ClientDriver, News
+from sente.client.endpoint import Endpoint, Option, server_address
+from sente.client.frames import say
+from sente.client.streams import Change, Changes, Handler, Inbox, Stream
+from sente.errors import ConfigError, Disconnected, Rejected, RequestFailed, RequestTimeout
+from sente.interfaces import ASGIApp, ClientTransport, Packer
+from sente.packers.negotiation import packers as choose_packers
+from sente.protocol.actions import Deliver, Settle, StateChanged, Unconfirmed
+from sente.protocol.client_session import ClientSession
+from sente.protocol.client_state import ClientState, Closed
+from sente.protocol.messages import Event, is_event_id
+from sente.protocol.route import Wanted
+from sente.protocol.settings import ClientSettings
+from sente.transports.client_asgi import AsgiTransport
+
+log = logging.getLogger("sente.client")
+
+H = TypeVar("H", bound=Handler)
+
+
+class Client:
+    """A client of a channel socket, on one event loop, from whose thread it is to be used.
+
+    ::
+
+        async with Client("http://localhost:8000/chsk", auth=lambda: f"Bearer {token}") as client:
+            number = await client.request("chat/say", {"room": "go", "text": "先手"})
+            async for event in client.events("chat/said"):
+                print(event.data)
+
+    ``Client(app=app, url="/chsk")`` talks to an ASGI application in the same process. It runs no lifespan: put
+    ``async with chsk:`` around it.
+
+    Args:
+        url: Where the channel socket is: ``http``, ``https``, ``ws`` or ``wss`` alike; with ``app`` the path is enough.
+        app: An ASGI application to talk to, instead of a server.
+        transport: ``"ws"``, ``"poll"``, or ``"auto"``: WebSocket, and polling where that does not get through.
+        packers: Names or objects; the server takes the first of its own that is among them.
+        params: More parameters for the query of each request; the server finds them in ``connection.query``.
+        headers: Headers for each request, cookies say.
+        csrf: The token that the server wants to see in the hello.
+        auth: What the server is to see as ``Authorization`` header; it travels in the hello.
+            ``params``, ``headers``, ``csrf`` and ``auth`` may be functions, sync or async, which are asked anew for
+            each attempt to connect. An attempt takes 5 s at most, with what they take.
+        settings: Times and limits.
+        timeout: Seconds to wait for a reply unless a request says otherwise; finite, so that nothing hangs for ever.
+        connect_timeout: Seconds that ``async with`` waits until the client is connected.
+        on_unconfirmed: Called with a list of events that left but may never have arrived, as the server that took
+            them is gone. Sync or async; it takes its turn among the handlers.
+        client_transport: Another way to reach the server; closed with the client.
+
+    Raises:
+        ConfigError: an argument makes no sense; the message says what would.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        app: ASGIApp | None = None,
+        transport: Wanted = "auto",
+        packers: str | Packer | Iterable[str | Packer] = "json",
+        params: Option[Mapping[str, Any] | None] = None,
+        headers: Option[Mapping[str, str] | None] = None,
+        csrf: Option[str | None] = None,
+        auth: Option[str | None] = None,
+        settings: ClientSettings | None = None,
+        timeout: float = 8.0,
+        connect_timeout: float = 10.0,
+        on_unconfirmed: Callable[[list[Event]], Any] | None = None,
+        client_transport: ClientTransport | None = None,
+    ) -> None:
+        _check_transport(transport)
+        served = choose_packers(packers)
+        endpoint = Endpoint(
+            url=server_address(url, app),
+            packers=",".join(packer.name for packer in served),
+            params=params,
+            headers=headers,
+            csrf=csrf,
+            auth=auth,
+        )
+        settings = settings or ClientSettings()
+        self._app = app
+        self._client_transport = client_transport
+        self._timeout = _check_timeout(timeout)
+        self._connect_timeout = connect_timeout
+        self._on_unconfirmed = on_unconfirmed
+        self._core = ClientSession(
+            settings,
+            new_client_id=lambda: secrets.token_urlsafe(16),
+            jitter=random.random,
+            transport=transport,
+            epoch=time.time() - time.monotonic(),  # what loops take their time from
+            renewable=endpoint.renewable,
+        )
+        self._driver = ClientDriver(self._core, endpoint, served, settings.limits, self._hear)
+        self._inbox = Inbox(self._delivered)
+        self._changes = Changes()
+        self._requests: dict[int, asyncio.Future[Settle]] = {}
+
+    # -- connecting
+
+    async def __aenter__(self) -> Self:
+        """Connect, and wait until connected.
+
+        Raises:
+            Rejected: the server refused this client, and asking again would not help.
+            Disconnected: it could not be reached within ``connect_timeout``; the client gave up.
+        """
+        changes = self.state_changes()
+        try:
+            self.connect()
+            async with asyncio.timeout(self._connect_timeout):
+                while not self.state.open and self.state.refused is None:
+                    await anext(changes)
+        except TimeoutError:
+            reason = f"not connected within {self._connect_timeout:g} s"
+            if self.state.last_close is not None:
+                reason += f": {self.state.last_close.message or self.state.last_close.reason}"
+            await self.aclose()
+            raise Disconnected(reason) from None
+        except BaseException:
+            await self.aclose()
+            raise
+        if self.state.refused is not None:
+            await self.aclose()
+            raise _rejected(self.state.refused)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Disconnect, wait until the goodbye has left (2 s at most), and end every loop. ``connect`` begins anew."""
+        if self._driver.started:
+            self.disconnect()
+            await self._driver.aclose()
+        await self._inbox.aclose()
+        self._changes.end()
+
+    def connect(self) -> None:
+        """Begin to connect, unless that is done; from then on the client comes back by itself.
+
+        Raises:
+            ImportError: a library is missing; the message says how to install it.
+        """
+        self._start()
+        self._core.connect(self._driver.now)
+        self._driver.run()
+
+    def disconnect(self) -> None:
+        """Say goodbye: the session ends, open requests raise ``Disconnected``, loops over ``events()`` end."""
+        self._core.disconnect(self._driver.now)
+        self._driver.run()
+        if self._driver.started:
+            self._inbox.end(None)
+
+    def reconnect(self) -> None:
+        """Open a new line at once, asking ``headers``, ``csrf`` and ``auth`` anew: after a login, say. The session
+        goes on if the user is the same."""
+        self._start()
+        self._core.reconnect(self._driver.now)
+        self._driver.run()
+
+    def prefer(self, transport: Wanted) -> None:
+        """Use another transport from now on: ``"auto"``, ``"ws"`` or ``"poll"``."""
+        _check_transport(transport)
+        self._core.prefer(transport, self._driver.now)
+        self._driver.run()
+
+    def _start(self) -> None:
+        if self._driver.started:
+            return
+        transport = self._client_transport
+        if transport is None and self._app is not None:
+            transport = AsgiTransport(self._app)
+        if transport is None:
+            from sente.transports.client_network import NetworkTransport  # its libraries are an extra
+
+            transport = NetworkTransport()
+        self._driver.start(transport)
+
+    # -- talking
+
+    def send(self, event_id: str, data: Any = None) -> bool:
+        """Say an event to the server; False if the client is not connected: then it is not kept.
+
+        It leaves at the end of this turn of the loop, and again after an interruption until the server has it.
+
+        Raises:
+            PackError: ``data`` cannot be packed, or is larger than the server takes.
+            OutboxFull: too much waits for the server.
+            ConfigError: ``event_id`` is not ``namespace/name``.
+        """
+        _check_event_id(event_id)
+        if not self.state.open:
+            return False
+        sent = self._core.send(say(event_id, data, self._driver.packer))
+        self._driver.run_soon()
+        return sent
+
+    async def request(self, event_id: str, data: Any = None, *, timeout: float | None = None) -> Any:
+        """Ask the server and wait for its reply, ``timeout`` seconds at most.
+
+        Raises:
+            RequestTimeout: no reply came in time; whether the server has handled it is not known.
+            RequestFailed: the server answered with an error.
+            Disconnected: the client is not connected, or the session ended before the reply came.
+            PackError, OutboxFull, ConfigError: as ``send``.
+        """
+        _check_event_id(event_id)
+        seconds = self._timeout if timeout is None else _check_timeout(timeout)
+        if not self.state.open:
+            raise Disconnected("the client is not connected")
+        ref = self._core.request(say(event_id, data, self._driver.packer), seconds, self._driver.now)
+        self._driver.run_soon()
+        future = self._requests[ref] = asyncio.get_running_loop().create_future()
+        try:
+            settled = await future
+        finally:
+            del self._requests[ref]
+            self._core.forget(ref)
+        match settled.outcome:
+            case "reply":
+                return settled.value
+            case "error":
+                raise _failed(settled.value)
+            case "timeout":
+                raise RequestTimeout(f"no reply to {event_id} within {seconds:g} s")
+            case "disconnected":
+                raise Disconnected(f"the session ended before {event_id} was replied to")
+            case _:
+                assert_never(settled.outcome)
+
+    # -- hearing
+
+    @overload
+    def on(self, event_id: str) -> Callable[[H], H]: ...
+    @overload
+    def on(self, event_id: str, handler: Handler) -> Callable[[], None]: ...
+    def on(self, event_id: str, handler: Handler | None = None) -> Callable[..., Any]:
+        """Call a function, sync or async, with the data of each event ``event_id``; with each ``Event`` for ``"*"``.
+
+        Returns what unregisters it again; without ``handler`` it is a decorator. Handlers run in order, one at a time;
+        what one raises is logged. A handler may ``await client.request(...)``.
+
+        Raises:
+            ConfigError: ``event_id`` is not ``namespace/name``.
+        """
+        if event_id != "*":
+            _check_event_id(event_id)
+        if handler is not None:
+            return self._inbox.on(event_id, handler)
+
+        def register(function: H) -> H:
+            self._inbox.on(event_id, function)
+            return function
+
+        return register
+
+    def events(self, *event_ids: str) -> Stream[Event]:
+        """The events with these ids, or all, from now on: ``async for event in client.events("chat/said")``.
+
+        It ends when the client disconnects, and raises ``Rejected`` if the server refuses it. A loop 1024 events
+        behind makes everything else wait, in the end the server: close a stream that is no longer read (``aclose``).
+
+        Raises:
+            ConfigError: an id is not ``namespace/name``.
+        """
+        for event_id in event_ids:
+            _check_event_id(event_id)
+        return self._inbox.stream(frozenset(event_ids))
+
+    @property
+    def state(self) -> ClientState:
+        """How the client is connected."""
+        return self._core.state
+
+    def state_changes(self) -> Stream[Change]:
+        """Each change of ``state`` from now on: ``async for old, new in client.state_changes()``.
+
+        It ends with ``aclose``. To a loop that is 64 changes behind the latest are told as one.
+        """
+        return self._changes.stream()
+
+    # -- for the driver
+
+    def _hear(self, news: News) -> None:
+        match news:
+            case Deliver(event):
+                self._inbox.put(event)
+            case Settle(ref):
+                future = self._requests.get(ref)
+                if future is not None and not future.done():
+                    future.set_result(news)
+            case Unconfirmed(events):
+                log.warning("the server is gone, and with it perhaps %d events that it was sent", len(events))
+                if (report := self._on_unconfirmed) is not None:
+                    self._inbox.put(lambda: report(list(events)))
+            case StateChanged(old, new):
+                self._changes.tell(Change(old, new))
+                if new.refused is not None and old.refused is None:
+                    self._inbox.end(_rejected(new.refused))
+            case _:
+                assert_never(news)
+
+    def _delivered(self) -> None:
+        self._core.delivered(self._driver.now)
+        self._driver.run_soon()
+
+
+def _check_transport(transport: str) -> None:
+    if transport not in ("auto", "ws", "poll"):
+        raise ConfigError(f"transport={transport!r}: choose 'auto', 'ws' or 'poll'")
+
+
+def _check_timeout(timeout: float) -> float:
+    if not 0 < timeout < math.inf:
+        raise ConfigError(f"timeout={timeout!r}: give a finite number of seconds above 0")
+    return timeout
+
+
+def _check_event_id(event_id: str) -> None:
+    if not is_event_id(event_id) or event_id.startswith("chsk/"):
+        raise ConfigError(f"{event_id!r}: an event id is 'namespace/name', for example 'chat/say', and not 'chsk/...'")
+
+
+def _rejected(refused: Closed) -> Rejected:
+    code = refused.code or 0
+    return Rejected(code - 4000 if code >= 4000 else code, refused.message)
+
+
+def _failed(value: Any) -> RequestFailed:
+    error = value if isinstance(value, dict) else {}
+    return RequestFailed(str(error.get("code", "unknown")), str(error.get("message") or ""), error.get("data"))

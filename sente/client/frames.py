@@ -1,0 +1,66 @@
+"""What a client says, packed when it is said: a value that cannot be packed raises there, and later changes to it
+change nothing."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from sente.errors import PackError
+from sente.interfaces import JoinablePacker, Packer, Wire
+from sente.protocol.messages import Event, Events, Packet, Request, write_packet
+
+log = logging.getLogger("sente.client")
+
+
+@dataclass(frozen=True, slots=True)
+class Said(Event):
+    """An event with its packed form."""
+
+    packer: str = field(default="", compare=False)
+    part: Any = field(default=None, compare=False, repr=False)
+    """``[id, data]`` packed by that packer."""
+
+
+def say(event_id: str, data: Any, packer: Packer) -> Said:
+    """Pack an event.
+
+    Raises:
+        PackError: ``data`` holds something the packer has no word for.
+    """
+    part = packer.pack([event_id, data])
+    size = len(part) if isinstance(part, bytes) or part.isascii() else len(part.encode())
+    return Said(event_id, data, size, packer.name, part)
+
+
+def write_frame(packet: Packet, packer: Packer) -> Wire:
+    """The frame of a packet, joined from the packed forms of its events where the packer can.
+
+    What was packed when it was said, but cannot be any more, leaves as null, so that its number still counts: the
+    server came back with a packer that knows less, or the value was changed and the packer joins nothing.
+    """
+    try:
+        return _write(packet, packer)
+    except PackError as error:
+        assert isinstance(packet, Events | Request), "only the application's values may be unpackable"
+        log.error("dropped what was to be said to the server: %s", error)
+        lost = len(packet.events) if isinstance(packet, Events) else 1
+        return packer.pack(write_packet(Events((None,) * lost, packet.seq), "client"))
+
+
+def _write(packet: Packet, packer: Packer) -> Wire:
+    plain = write_packet(packet, "client")
+    if not isinstance(packet, Events | Request) or not isinstance(packer, JoinablePacker):
+        return packer.pack(plain)
+    if isinstance(packet, Events):
+        message = packer.join([_part(event, packer) for event in packet.events])
+    else:
+        message = _part(packet.event, packer)
+    return packer.join([message, *(packer.pack(value) for value in plain[1:])])
+
+
+def _part(event: Event | None, packer: Packer) -> Any:
+    if event is None:
+        return packer.pack(None)
+    if isinstance(event, Said) and event.packer == packer.name:
+        return event.part
+    return packer.pack([event.id, event.data])  # carried over to a server that speaks another packer
