@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 
 class CuttingProxy:
@@ -15,31 +15,30 @@ class CuttingProxy:
         self.cutting = True
         self._target = port
         self._chance = random.Random(seed)
+        self._over = asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
-        budget = [self._chance.randint(500, 12_000)]
-        try:
+        task.add_done_callback(self._connections.discard)
+        writers = [writer]
+        with suppress(OSError):
             there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:
-            writer.transport.abort()
-            return
-        pumps = [
-            asyncio.create_task(self._pump(reader, back, budget)),
-            asyncio.create_task(self._pump(there, writer, budget)),
-        ]
-        try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-            back.transport.abort()
-            writer.transport.abort()
-            self._connections.discard(task)
+            writers.append(back)
+            budget = [self._chance.randint(500, 12_000)]
+            ends = [self._pump(reader, back, budget), self._pump(there, writer, budget), self._over.wait()]
+            tasks = [asyncio.ensure_future(end) for end in ends]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for each in writers:
+            each.transport.abort()
+        for each in writers:
+            with suppress(OSError):
+                await each.wait_closed()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, budget: list[int]) -> None:
         while data := await reader.read(1024):
@@ -60,6 +59,6 @@ class CuttingProxy:
             yield self
         finally:
             server.close()
-            for task in list(self._connections):
-                task.cancel()
-            await asyncio.gather(*self._connections, return_exceptions=True)
+            await asyncio.sleep(0.05)  # what was accepted at the last moment
+            self._over.set()
+            await asyncio.gather(*self._connections)
