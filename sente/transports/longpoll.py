@@ -14,6 +14,8 @@ from sente.transports.asgi import Connection, read_body, respond, wire_size
 from sente.transports.gate import Gate, Refusal
 
 METHODS = "GET, POST, OPTIONS"
+GONE = Refusal(503, "the client went away")
+"""Nobody takes this answer, but a middleware that wraps it may insist on one: Starlette's does."""
 
 
 class LongPollTransport:
@@ -27,7 +29,7 @@ class LongPollTransport:
         headers = gate.headers(connection)
         try:
             if scope["method"] == "OPTIONS":
-                return await respond(send, 204, b"", [*headers, ("access-control-allow-methods", METHODS)])
+                return await respond(send, 204, b"", [*headers, *_preflight(connection)])
             if scope["method"] not in ("GET", "POST"):
                 refusal = Refusal(
                     405, f"{scope['method']} has no meaning here: {METHODS}", headers=[("allow", METHODS)]
@@ -38,10 +40,11 @@ class LongPollTransport:
             if scope["method"] == "GET":
                 return await respond(send, 200, _welcome(connection, packer, gate), headers)
             body = await read_body(receive, gate.settings.limits.body)
-            if body is not None:
-                link = ExchangeLink(packer, connection)
-                await _exchange(link, body, gate)
-                await _answer(link, receive, send, headers, gate)
+            if body is None:
+                return await _refuse(send, GONE, gate.headers(connection))
+            link = ExchangeLink(packer, connection)
+            await _exchange(link, body, gate)
+            await _answer(link, receive, send, headers, gate)
         except Rejected as rejected:
             await _refuse(send, await gate.refusal(connection, rejected), gate.headers(connection))
         except ProtocolError as error:
@@ -76,6 +79,13 @@ class ExchangeLink:
             self.outcome.set_result(outcome)
 
 
+def _preflight(connection: Connection) -> list[tuple[str, str]]:
+    """What a page of an allowed origin may send: with its own headers, if its client has ``headers``."""
+    wanted = connection.headers.get("access-control-request-headers")
+    methods = ("access-control-allow-methods", METHODS)
+    return [methods, ("access-control-allow-headers", wanted)] if wanted else [methods]
+
+
 def _welcome(connection: Connection, packer: Packer, gate: Gate) -> bytes:
     if "handshake?" not in connection.query:
         raise Rejected(400, "this is a channel socket: connect a client of sente to it")
@@ -105,9 +115,7 @@ async def _answer(link: ExchangeLink, receive: Receive, send: Send, headers: lis
     try:
         either: set[asyncio.Future[Any]] = {link.outcome, gone}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not link.outcome.done():
-            return
-        outcome = link.outcome.result()
+        outcome = link.outcome.result() if link.outcome.done() else GONE
         if isinstance(outcome, Refusal):
             await _refuse(send, outcome, gate.headers(link.connection))
         else:

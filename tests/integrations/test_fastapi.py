@@ -279,6 +279,7 @@ async def test_a_client_that_leaves_while_it_is_sent_to_is_no_error() -> None:
     chsk = make_socket()
     app = make_app(chsk)
     noise: list[Any] = []
+    gc.collect()  # what other tests left behind is not of interest
     async with running(app):
         client = await check(app, chsk, "ws")
         assert isinstance(client, WsClient)
