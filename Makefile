@@ -48,7 +48,7 @@ fmt: .make/dev ## format the code and fix what can be fixed
 clean: ## remove everything that was installed or built here
 	echo "==> Removing what was installed or built"
 	rm -rf .make .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .benchmarks dist
-	rm -rf js/node_modules js/dist js/.build $(CLIENT) $(CLIENT).map
+	rm -rf js/node_modules js/dist js/.build $(CLIENT)
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Setup. The environment and node_modules are their own stamps: delete one and it is made again.

@@ -23,6 +23,6 @@ if (process.argv.includes("--tests")) {
   const client = { ...shared, entryPoints: ["src/index.ts"], platform: "neutral" };
   await Promise.all([
     build({ ...client, outfile: "dist/index.js" }),
-    build({ ...client, outfile: "../sente/static/client.js", minify: true }),
+    build({ ...client, outfile: "../sente/static/client.js", minify: true, sourcemap: false }),
   ]);
 }
