@@ -1,0 +1,79 @@
+"""The command ``sente``."""
+
+import argparse
+import errno
+import socket
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import NoReturn
+
+from sente.transports.script import FILE as CLIENT
+
+PORT = 8000
+PORTS = 100
+"""How many ports from ``PORT`` on are tried, if none is asked for."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="sente", description="Realtime channel sockets for Python.")
+    parser.add_argument("--version", action="version", version=f"sente-channels {version('sente-channels')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    demo = commands.add_parser("demo", help="run the demo, a chat to click on", description="Run the demo.")
+    demo.add_argument("--port", type=_port, help=f"default: {PORT}, or the next one that is free")
+    demo.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this computer can reach")
+    options = parser.parse_args(arguments)
+    return _demo(options.host, options.port)
+
+
+def _demo(host: str, port: int | None) -> int:
+    missing = [name for name in ("fastapi", "itsdangerous", "uvicorn") if find_spec(name) is None]
+    if missing:
+        _fail(f'the demo needs {" and ".join(missing)}: pip install "sente-channels[demo]"')
+    if not CLIENT.exists():
+        _fail("the JavaScript client is not built: in a checkout of the sources run `make demo`, which builds it")
+    from sente.demo.server import run  # here, as these libraries are optional
+
+    with _listener(host, port) as listener:
+        found = listener.getsockname()[1]
+        if port is None and found != PORT:
+            print(f"Port {PORT} is taken, so the demo takes {found}.")
+        print(f"Open {_url(host, found)} in two browsers. Ctrl+C ends the demo.", flush=True)
+        try:
+            run(listener)
+        except KeyboardInterrupt:
+            print("\nGoodbye.")
+    return 0
+
+
+def _listener(host: str, port: int | None) -> socket.socket:
+    """A socket that listens: a browser that is faster than the server waits for it."""
+    for candidate in range(PORT, PORT + PORTS) if port is None else [port]:
+        try:
+            family, *_, address = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0]
+            return socket.create_server(address[:2], family=family)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                _fail(f"cannot listen on {host}, port {candidate}: {error.strerror or error}")
+    if port is None:
+        _fail(f"the ports {PORT} to {PORT + PORTS - 1} are taken: give another one with --port")
+    _fail(f"port {port} is taken: give another one with --port, or leave that out for the next free one")
+
+
+def _url(host: str, port: int) -> str:
+    if host in ("", "0.0.0.0", "::"):  # every address of this computer
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
+    return int(text)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"sente: {message}", file=sys.stderr)
+    raise SystemExit(1)
