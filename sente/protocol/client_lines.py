@@ -206,7 +206,10 @@ class Lines:
 
     def _exchange(self, use: Use, until: float, seq: int, packets: tuple[Packet, ...] = (), *, wait: int = 0) -> Link:
         assert self._info is not None, "only an open session exchanges"
-        head = {"session": self._info.session, "n": self.count(), "ack": self.talk.ack(), "seq": seq, "wait": wait}
+        ack, got = self.talk.ack(), self.talk.inbox.top
+        head = {"session": self._info.session, "n": self.count(), "ack": ack, "seq": seq, "wait": wait}
+        if wait and got > ack:
+            head["got"] = got
         link = self.add(use, until)
         self._actions.append(Exchange(link, head, packets))
         return link

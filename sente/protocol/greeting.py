@@ -52,13 +52,17 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The first frame of an HTTP body from a client; ``wait`` in milliseconds, above 0 for a poll."""
+    """The first frame of an HTTP body from a client; ``wait`` in milliseconds, above 0 for a poll.
+
+    ``got`` is how far the client has received, where it holds ``ack`` back.
+    """
 
     session: str = field(repr=False)
     n: int
     ack: int
     seq: int
     wait: int
+    got: int
 
 
 def read_hello(plain: Any) -> Hello:
@@ -114,6 +118,7 @@ def read_head(plain: Any) -> Head:
         ack=number(plain, "ack", 0),
         seq=number(plain, "seq", 1),
         wait=number(plain, "wait", 0, 0),
+        got=number(plain, "got", 0, plain["ack"]),
     )
 
 

@@ -97,6 +97,16 @@ class Outbox:
         self.acknowledge(ack)
         self.cursor = self.acked + 1
 
+    def repeat(self, above: int) -> None:
+        """Say again what lies above ``above`` and is not acknowledged: it may have gone to nobody.
+
+        Raises:
+            ProtocolError: ``above`` is a number that never left.
+        """
+        if above >= self.next:
+            raise ProtocolError(f"number {above} was never sent")
+        self.cursor = min(self.cursor, max(above, self.acked) + 1)
+
     def take(self, *, window: int, window_bytes: int, max_bytes: float = float("inf")) -> list[tuple[int, Item]]:
         """Number and return what may leave now, in order, up to ``max_bytes`` (but at least one item).
 

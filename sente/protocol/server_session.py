@@ -137,6 +137,8 @@ class ServerSession:
             return
         try:
             self._talk.body(head.seq, head.ack)
+            if head.wait:  # what went to an exchange that somebody repeated never reached the client
+                self._talk.outbox.repeat(head.got)
             for packet, size in packets:
                 self._hear(packet, link, size, now)
         except ProtocolError as error:

@@ -25,13 +25,14 @@ def test_hello() -> None:
 
 
 def test_secrets_stay_out_of_logs() -> None:
-    for first in (read_first(json.dumps(HELLO)), Head("secret", 1, 1, 1, 0)):
+    for first in (read_first(json.dumps(HELLO)), Head("secret", 1, 1, 1, 0, 1)):
         assert "secret" not in repr(first)
         assert "Bearer" not in repr(first)
 
 
 def test_head() -> None:
-    assert read_first('{"session": "t", "n": 2, "ack": 0, "seq": 1, "wait": 20000}') == Head("t", 2, 0, 1, 20000)
+    assert read_first('{"session": "t", "n": 2, "ack": 0, "seq": 1, "wait": 20000}') == Head("t", 2, 0, 1, 20000, 0)
+    assert read_first('{"session": "t", "n": 2, "ack": 3, "seq": 1, "wait": 0, "got": 5}') == Head("t", 2, 3, 1, 0, 5)
 
 
 @pytest.mark.parametrize(

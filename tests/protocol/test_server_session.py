@@ -35,10 +35,12 @@ class Driver:
         self.session.receive(link or self.link, packet, size, self.now)
         return self.session.take_actions()
 
-    def exchange(self, *packets: Packet, wait: int = 0, ack: int = 0, n: int | None = None) -> list[ServerAction]:
+    def exchange(
+        self, *packets: Packet, wait: int = 0, ack: int = 0, got: int | None = None, n: int | None = None
+    ) -> list[ServerAction]:
         self.n = self.n + 1 if n is None else n
         self.link += 1
-        head = Head("t", self.n, ack, 1, wait)
+        head = Head("t", self.n, ack, 1, wait, ack if got is None else got)
         self.session.exchange(self.link, head, [(packet, 10) for packet in packets], self.now)
         return self.session.take_actions()
 
@@ -245,6 +247,18 @@ def test_an_acknowledgement_that_is_due_ends_a_poll() -> None:
     driver.exchange(wait=20_000)
     driver.session.handled(driver.now)
     assert driver.session.take_actions() == [Answer(3, {"ack": 1, "seq": 1})]
+
+
+def test_a_poll_that_has_not_got_what_was_said_gets_it_again() -> None:
+    driver = Driver()
+    driver.hello("poll")
+    driver.exchange(wait=20_000)
+    driver.session.send(PUSH, driver.now)
+    driver.session.send(PUSH, driver.now)
+    assert driver.pass_time(0.1) == [Answer(2, {"ack": 0, "seq": 1}, (Events((PUSH, PUSH)),))]
+    assert driver.exchange(wait=20_000, ack=1) == [Answer(3, {"ack": 0, "seq": 2}, (Events((PUSH,)),))]
+    assert driver.exchange(wait=20_000, ack=1, got=2) == []  # it has it, and holds the acknowledgement back
+    assert driver.exchange(wait=20_000, ack=1, got=3)[-1] == Ended("broken")
 
 
 def test_a_lost_poll_leaves_the_session_away() -> None:

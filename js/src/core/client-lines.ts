@@ -229,7 +229,9 @@ export class Lines {
   }
 
   #exchange(info: Info, use: Use, until: number, seq: number, packets: Packet[] = [], wait = 0): Link {
-    const head = { session: info.session, n: this.count(), ack: this.talk.ack(), seq, wait };
+    const ack = this.talk.ack();
+    const got = this.talk.inbox.top;
+    const head = { session: info.session, n: this.count(), ack, seq, wait, ...(wait && got > ack ? { got } : {}) };
     const link = this.add(use, until);
     this.#actions.push({ type: "exchange", link, head, packets });
     return link;
