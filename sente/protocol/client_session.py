@@ -241,13 +241,15 @@ class ClientSession:
         self._phase = Phase.GREETING
         self._lines.wait_until(link, now + self._settings.handshake_timeout)
         limits = self._settings.limits
-        hello = {
+        hello: dict[str, Any] = {
             "hello": VERSION,
             "session": self._token,
             "n": self._lines.count(),
             "ack": self._lines.talk.greet(),
             "limits": {"packet": limits.packet, "window": limits.window, "bytes": limits.window_bytes},
         }
+        if (got := self._lines.talk.inbox.top) > hello["ack"]:
+            hello["got"] = got
         self._actions.append(SayHello(link, self._route.next, hello))
 
     def _handshake(self, handshake: Handshake, now: float) -> None:

@@ -28,9 +28,9 @@ class PeerLimits:
 class Hello:
     """A client's first words on a link.
 
-    ``n`` counts hellos, polls and POSTs, so that a late one is known as such; ``ack`` is how far the client has
-    received in the session it wants back. ``csrf`` and ``auth`` are here because a browser can set no header on a
-    WebSocket, and a URL ends up in logs.
+    ``n`` counts hellos, polls and POSTs, so that a late one is known as such. ``ack`` and ``got`` are how far the
+    client has acknowledged and received in the session it wants back. ``csrf`` and ``auth`` are here because a browser
+    can set no header on a WebSocket, and a URL ends up in logs.
     """
 
     session: str | None = field(repr=False)
@@ -39,6 +39,7 @@ class Hello:
     csrf: str | None = field(repr=False)
     auth: str | None = field(repr=False)
     limits: PeerLimits
+    got: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def read_hello(plain: Any) -> Hello:
             window=number(limits, "window", 1, own.window),
             window_bytes=number(limits, "bytes", 1, own.window_bytes),
         ),
+        got=number(plain, "got", 0, plain["ack"]),
     )
 
 

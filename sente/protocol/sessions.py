@@ -100,7 +100,7 @@ class Sessions:
                 told["uptime"] = round((now - self._started) * 1000)
             return told
         missed = grave.missed + (0 if grave.successor else self._broadcasts)
-        return {"lost": grave.stone.lost(hello.ack) + missed, "prev": grave.stone.received}
+        return {"lost": grave.stone.lost(hello.got) + missed, "prev": grave.stone.received}
 
     def bury(self, client: Client, now: float) -> Grave:
         """A client's session has ended: remember what it would have to be told."""

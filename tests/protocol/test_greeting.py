@@ -17,7 +17,7 @@ DEFAULTS = PeerLimits(Limits().packet, Limits().window, Limits().window_bytes)
 
 
 def test_hello() -> None:
-    assert read_first(json.dumps(HELLO)) == Hello("t", 7, 41, "c", "Bearer a", DEFAULTS)
+    assert read_first(json.dumps(HELLO)) == Hello("t", 7, 41, "c", "Bearer a", DEFAULTS, 41)
     small = {**HELLO, "limits": {"packet": 100, "window": 2, "bytes": 50}}
     hello = read_first(json.dumps(small))
     assert isinstance(hello, Hello)

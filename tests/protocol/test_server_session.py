@@ -27,7 +27,7 @@ class Driver:
     def hello(self, transport: Any = "ws", *, n: int | None = None, ack: int = 0) -> list[ServerAction]:
         self.n = self.n + 1 if n is None else n
         self.link += 1
-        hello = Hello("t", self.n, ack, None, None, self.peer)
+        hello = Hello("t", self.n, ack, None, None, self.peer, ack)
         self.session.attach(self.link, transport, hello, Greeting("ada", None, {"session": "t"}), self.now, ack=ack)
         return self.session.take_actions()
 

@@ -22,7 +22,7 @@ class Server:
     def hello(
         self, token: str | None = None, *, ack: int = 0, client_id: str = "c1", uid: Any = "ada"
     ) -> tuple[Client, dict[str, Any]]:
-        hello = Hello(token, next(self.numbers), ack, None, None, PEER)
+        hello = Hello(token, next(self.numbers), 0, None, None, PEER, got=ack)
         client = self.sessions.meet(next(self.numbers), "ws", hello, client_id, uid, None, self.now)
         actions = client.session.take_actions()
         handshake = next(

@@ -214,7 +214,8 @@ export class ClientSession {
     this.#phase = "greeting";
     this.#lines.waitUntil(link, now + this.#settings.handshakeTimeout);
     const n = this.#lines.count();
-    const hello = writeHello(this.#token, n, this.#lines.talk.greet(), this.#settings.limits);
+    const ack = this.#lines.talk.greet();
+    const hello = writeHello(this.#token, n, ack, this.#lines.talk.inbox.top, this.#settings.limits);
     this.#actions.push({ type: "sayHello", link, transport: this.#route.next, hello });
   }
 

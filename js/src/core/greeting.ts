@@ -15,8 +15,10 @@ export interface Hello {
   session: string | null;
   /** Counts hellos, polls and POSTs, so that a late one is known as such. */
   n: number;
-  /** How far the client has received. */
+  /** How far the client acknowledges. */
   ack: number;
+  /** How far it has received, if that is further. */
+  got?: number;
   limits: { packet: number; window: number; bytes: number };
 }
 
@@ -35,9 +37,10 @@ export interface Info {
   poll: number;
 }
 
-export function writeHello(session: string | null, n: number, ack: number, limits: Limits): Hello {
+/** `ack` and `got`: how far the client has acknowledged and received in the session it wants back. */
+export function writeHello(session: string | null, n: number, ack: number, got: number, limits: Limits): Hello {
   const { packet, window, windowBytes: bytes } = limits;
-  return { hello: VERSION, session, n, ack, limits: { packet, window, bytes } };
+  return { hello: VERSION, session, n, ack, limits: { packet, window, bytes }, ...(got > ack ? { got } : {}) };
 }
 
 /** Reads the handshake's info; throws a `ProtocolError` that names the field. */
