@@ -29,7 +29,7 @@ from sente.protocol.greeting import Head, Hello
 from sente.protocol.messages import Packet, is_event_id, read_packet
 from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ServerSettings
-from sente.push import Push, pack_event, write_frame
+from sente.push import Push, pack_event, pack_value, write_frame
 from sente.security import Hook, Security, ask
 from sente.transports.asgi import Connection, wire_size
 from sente.transports.gate import Refusal, ServerLink
@@ -376,10 +376,10 @@ class Hub:
         peer.lane.put(message, done)
 
     def _reply(self, client: Client, ref: int, value: Any, *, failed: bool = False) -> None:
-        size = max(wire_size(packer.pack(value)) for packer in self._packers)
+        packed = pack_value(value, self._packers)
 
         def put() -> None:
-            client.session.reply(ref, value, self._loop.time(), failed=failed, size=size)
+            client.session.reply(ref, packed, self._loop.time(), failed=failed, size=packed.size)
             self._run(client)
 
         self._in_loop(put)

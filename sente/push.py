@@ -1,13 +1,13 @@
 """An event on its way to many clients: packed once per packer, and shared."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sente.errors import PackError
 from sente.interfaces import JoinablePacker, Packer, Wire
 from sente.protocol.conversation import ENVELOPE
-from sente.protocol.messages import Event, Events, Packet, write_packet
+from sente.protocol.messages import Event, Events, Packet, Reply, write_packet
 from sente.transports.asgi import wire_size
 
 
@@ -45,8 +45,35 @@ def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int) 
     return Push(event_id, data, size, parts, frames)
 
 
+@dataclass(frozen=True, slots=True)
+class PackedValue:
+    """A reply's value as it was when it was given: the application may go on changing its own, and a cut line may make
+    it leave twice."""
+
+    forms: dict[str, Any]
+    """By the packer's name: packed, where parts can be joined; else a copy."""
+    size: int
+
+
+def pack_value(value: Any, packers: Sequence[Packer]) -> PackedValue:
+    """Pack a reply's value for whatever its client will speak.
+
+    Raises:
+        PackError: one of the packers has no word for something in it.
+    """
+    forms: dict[str, Any] = {}
+    size = 0
+    for packer in packers:
+        wire = packer.pack(value)
+        forms[packer.name] = wire if isinstance(packer, JoinablePacker) else packer.unpack(wire)
+        size = max(size, wire_size(wire))
+    return PackedValue(forms, size)
+
+
 def write_frame(packet: Packet, packer: Packer) -> Wire:
     """The frame of a packet from the server. A batch is joined from the parts of its events, where the packer can."""
+    if isinstance(packet, Reply) and isinstance(packet.value, PackedValue):
+        return _write_reply(packet, packet.value.forms[packer.name], packer)
     if not isinstance(packet, Events):
         return packer.pack(write_packet(packet, "server"))
     alone = packet.events[0] if len(packet.events) == 1 else None
@@ -59,6 +86,13 @@ def write_frame(packet: Packet, packer: Packer) -> Wire:
     if isinstance(alone, Push):
         alone.frames[packer.name] = frame
     return frame
+
+
+def _write_reply(reply: Reply, form: Any, packer: Packer) -> Wire:
+    plain = write_packet(replace(reply, value=form), "server")
+    if not isinstance(packer, JoinablePacker):
+        return packer.pack(plain)
+    return packer.join([form, *(packer.pack(part) for part in plain[1:])])
 
 
 def _part(event: Event, packer: Packer) -> Any:

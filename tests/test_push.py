@@ -7,8 +7,9 @@ import pytest
 from sente import PackError
 from sente.packers.json import JsonPacker
 from sente.protocol.conversation import ENVELOPE
-from sente.protocol.messages import Event, Events, Packet, Pong
-from sente.push import pack_event, write_frame
+from sente.protocol.messages import Event, Events, Packet, Pong, Reply
+from sente.push import pack_event, pack_value, write_frame
+from tests.packers.test_negotiation import Reversed
 
 JSON = JsonPacker()
 
@@ -38,3 +39,13 @@ def test_the_limit_leaves_room_for_the_frame() -> None:
     assert pack_event("a/b", 100, [JSON], size + ENVELOPE).size == size
     with pytest.raises(PackError, match=f"a/b takes {size} bytes packed"):
         pack_event("a/b", 100, [JSON], size + ENVELOPE - 1)
+
+
+def test_a_reply_says_what_it_said_when_it_was_given() -> None:
+    rooms = ["go"]
+    packed = pack_value(rooms, [JSON, Reversed()])
+    rooms.append("chess")
+    reply = Reply(packed, 3, 7, 5)
+    assert write_frame(reply, JSON) == '[["go"],3,7,5,"reply"]'
+    assert Reversed().unpack(write_frame(reply, Reversed())) == [["go"], 3, 7, 5, "reply"]
+    assert packed.size == len('["go"]')

@@ -215,11 +215,6 @@ class ServerSession:
         """Whether the session is over."""
         return self._ended
 
-    @property
-    def transport(self) -> TransportName:
-        """How the client is, or was last, connected."""
-        return self._transport
-
     def tombstone(self) -> Tombstone:
         """What to remember of the session once it has ended."""
         outbox = self._talk.outbox

@@ -411,9 +411,3 @@ def test_draining_waits_for_the_next_poll() -> None:
     answer, ended = driver.exchange(wait=20_000)
     assert isinstance(answer, Answer)
     assert ended == Ended("drained")
-
-
-def test_the_transport_last_used() -> None:
-    driver = Driver()
-    driver.hello("poll")
-    assert driver.session.transport == "poll"
