@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from sente.protocol.messages import Control, Event, Events
-from sente.protocol.settings import AckPolicy, Limits, ServerSettings
+from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
 from tests.protocol.world import Wire, World
 
 every_transport = pytest.mark.parametrize("transport", ["ws", "poll", "auto"])
@@ -243,3 +243,25 @@ def test_unnumbered_words_reach_nobody() -> None:
     world = connected("ws")
     world.core.receive(world.wires[0].link, Control(Event("chsk/later")), 10, world.now)
     assert world.core.take_actions() == []
+
+
+@every_transport
+def test_what_was_received_and_not_yet_acknowledged_is_not_lost(transport: Literal["ws", "poll", "auto"]) -> None:
+    world = connected(transport, client=ClientSettings(limits=SMALL))
+    world.lazy_client = True  # so that it holds acknowledgements back
+    for _ in range(6):
+        world.push(flush=True)
+    world.advance(0)
+    for wire in list(world.wires):
+        while world.move_down(wire):
+            pass
+    assert world.got == [1, 2, 3, 4, 5, 6]
+    cut_all(world)
+    for wire in world.wires:
+        world.server_notices(wire)
+    world.advance(121)
+    world.push()
+    assert "expired" in world.ended
+    world.settle(60)
+    assert world.core.state.lost == 1
+    world.check_settled()
