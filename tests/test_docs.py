@@ -33,7 +33,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE_CODE = re.compile(r"(`+).+?\1")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-SERVER_OF_THE_DOCS = "http://localhost:8000"
+SERVER_OF_THE_DOCS = "://localhost:8000"
 
 SETTINGS = [settings.ServerSettings, settings.ClientSettings, settings.Limits, settings.AckPolicy]
 
@@ -96,14 +96,14 @@ def test_fences_and_tables_are_whole(page: Path) -> None:
 
 @pytest.fixture(scope="module")
 def chat() -> Iterator[str]:
-    """The address of examples/chat under a real uvicorn, run as the tutorial runs it."""
+    """The address, without its scheme, of examples/chat under a real uvicorn, run as the tutorial runs it."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port), "--log-level", "warning"]
     process = subprocess.Popen(command, cwd=CHAT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         wait_for(port, process)
-        yield f"http://127.0.0.1:{port}"
+        yield f"://127.0.0.1:{port}"
     finally:
         process.terminate()
         said, _ = process.communicate(timeout=20)
@@ -167,11 +167,11 @@ def test_the_tutorial_shows_the_example(file: str) -> None:
 
 @pytest.mark.e2e
 def test_the_example_serves_its_page_and_the_client(chat: str) -> None:
-    page = fetch(f"{chat}/")
+    page = fetch(f"http{chat}/")
     assert (CHAT / "index.html").read_text() == page
     imported = re.search(r'from "(/[^"]+)"', page)
     assert imported
-    assert "export" in fetch(chat + imported[1])
+    assert "export" in fetch(f"http{chat}{imported[1]}")
 
 
 def fetch(url: str) -> str:
