@@ -16,11 +16,12 @@ from sente.errors import (
     SenteError,
     UnpackError,
 )
-from sente.hub import Receipt
 from sente.interfaces import Packer
 from sente.presence import ConnectedUids
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
+from sente.push import Receipt
 from sente.security import allow_origin, csrf_token, valid_csrf_token
+from sente.trace import Note
 from sente.transports.asgi import Connection
 from sente.transports.gate import Refusal
 
@@ -40,6 +41,7 @@ __all__ = [
     "Event",
     "Limits",
     "Message",
+    "Note",
     "OutboxFull",
     "PackError",
     "Packer",

@@ -3,19 +3,23 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from sente.dispatch import Dispatcher, ErrorHook, H, Message
 from sente.draining import drain_on_signals
 from sente.errors import ConfigError, Rejected
-from sente.hub import Hub, Receipt
+from sente.hub import Hub
+from sente.inspector import Inspector
 from sente.interfaces import Packer, Receive, Scope, Send, UserId
 from sente.packers.negotiation import packers as named_packers
 from sente.presence import ConnectedUids
 from sente.protocol.settings import ServerSettings
+from sente.push import Receipt
 from sente.security import Hook, Security, csrf_token, session_uid
+from sente.trace import Tracer, TracingGate, log_note
 from sente.transports.asgi import Connection
-from sente.transports.gate import Refusal
+from sente.transports.gate import Gate, Refusal
 from sente.transports.longpoll import LongPollTransport
 from sente.transports.script import ClientScript
 from sente.transports.websocket import WebSocketTransport
@@ -64,6 +68,7 @@ class ChannelSocket:
         reject: Refuse first of all: return a sentence to refuse with 403, or ``None``.
         authorize: Whether the client may connect; False refuses with 401.
         on_reject: Called with the connection and the ``Rejected``; a ``Refusal`` it returns is the answer instead.
+        trace: Called with a ``Note`` of everything that travels; ``True`` logs it to ``sente.trace``. For debugging.
         settings: Times and limits, see ``ServerSettings``.
 
     Raises:
@@ -81,6 +86,7 @@ class ChannelSocket:
         reject: Hook[str | None] | None = None,
         authorize: Hook[bool] | None = None,
         on_reject: OnReject | None = None,
+        trace: bool | Tracer = False,
         settings: ServerSettings | None = None,
     ) -> None:
         security = Security(
@@ -94,6 +100,9 @@ class ChannelSocket:
         self._settings = settings or ServerSettings()
         self._dispatcher = Dispatcher()
         self._hub = Hub(self._settings, named_packers(packers), security, self._dispatcher, handshake_data, self.send)
+        self._gate: Gate = self._hub
+        if trace:
+            self._gate = TracingGate(self._hub, trace if callable(trace) else log_note)
         self._websocket = WebSocketTransport()
         self._longpoll = LongPollTransport()
         self._script = ClientScript()
@@ -168,6 +177,16 @@ class ChannelSocket:
         """What was counted since the start: sessions, events, refusals by status, ends by reason."""
         return self._hub.stats.copy()
 
+    @cached_property
+    def inspector(self) -> Inspector:
+        """A page that shows clients and what travels: an ASGI application to mount, before the socket is started.
+
+        Whoever can open it sees every user. Under FastAPI ``inspector_router`` puts it behind your dependencies.
+        """
+        inspector = Inspector(self._hub.clients, lambda: self.stats)
+        self._gate = TracingGate(self._gate, inspector.note)
+        return inspector
+
     # -- around
 
     def csrf_token(self, request: Any) -> str:
@@ -207,11 +226,11 @@ class ChannelSocket:
         elif not self._hub.started:
             raise ConfigError("the ChannelSocket is not running: include its router, or use `async with chsk:`")
         elif scope["type"] == "websocket":
-            await self._websocket.serve(scope, receive, send, self._hub)
+            await self._websocket.serve(scope, receive, send, self._gate)
         elif scope["path"].endswith("/client.js") and scope["method"] == "GET":
             await self._script.serve(Connection(scope), send)
         else:
-            await self._longpoll.serve(scope, receive, send, self._hub)
+            await self._longpoll.serve(scope, receive, send, self._gate)
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -29,21 +29,10 @@ from sente.protocol.greeting import Head, Hello
 from sente.protocol.messages import Packet, is_event_id, read_packet
 from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ServerSettings
-from sente.push import Push, pack_event, pack_value, write_frame
+from sente.push import Push, Receipt, pack_event, pack_value, write_frame
 from sente.security import Hook, Security, ask
 from sente.transports.asgi import Connection, wire_size
 from sente.transports.gate import Refusal, ServerLink
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a ``send``: it was put into the outboxes of so many clients.
-
-    >>> Receipt(clients=2).clients
-    2
-    """
-
-    clients: int
 
 
 @dataclass(slots=True, eq=False)
@@ -165,6 +154,11 @@ class Hub:
     def disconnect(self, uid: UserId, reason: str) -> None:
         """End every session of a user. From any thread."""
         self._in_loop(lambda: self._disconnect(uid, reason))
+
+    def clients(self) -> list[tuple[Client, ServerLink | None]]:
+        """Everyone who has a session, with the newest link."""
+        links = {client: link for link, client in self._links.values()}
+        return [(client, links.get(client)) for client in self._sessions]
 
     def _push(self, event_id: str, data: Any) -> Push:
         if not is_event_id(event_id):

@@ -21,6 +21,17 @@ class Push(Event):
     """Whole frames, for the common case that the event leaves alone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a ``send``: it was put into the outboxes of so many clients.
+
+    >>> Receipt(clients=2).clients
+    2
+    """
+
+    clients: int
+
+
 def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int) -> Push:
     """Pack an event for whoever may get it, so that nothing can go wrong later.
 

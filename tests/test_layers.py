@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sente"
 
 GROUND, CORE, CONTRACTS, PLUGINS, DRIVERS, FACADE = range(6)
-DRIVER = {"hub", "dispatch", "security", "sessions", "presence", "push", "draining"}
+DRIVER = {"hub", "dispatch", "security", "sessions", "presence", "push", "draining", "trace"}
 LAYERS = {
     GROUND: {"errors"},
     CORE: {"protocol", "values"},

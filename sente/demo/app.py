@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from sente import csrf_token, valid_csrf_token
 from sente.demo.lines import LineCutter
 from sente.demo.lobby import Lobby
-from sente.integrations.fastapi import channel_router
+from sente.integrations.fastapi import channel_router, inspector_router
 
 HERE = Path(__file__).parent
 NAME_LIMIT = 32
@@ -99,6 +99,7 @@ def create_app(secret_key: str | None = None) -> FastAPI:
     lobby, lines = Lobby(), LineCutter()
     app = FastAPI(title="sente demo", openapi_url=None)
     app.include_router(channel_router(lobby.chsk, "/chsk"))
+    app.include_router(inspector_router(lobby.chsk, "/inspector", dependencies=[]))  # a demo has nothing to hide
     app.include_router(pages(lobby, lines))  # after the channel socket, which its task needs
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_middleware(lines.around)

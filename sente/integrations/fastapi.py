@@ -6,7 +6,7 @@ from typing import Any
 try:
     from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect, params
     from starlette.responses import Response
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 except ImportError as error:
     raise ImportError('FastAPI is missing: pip install "sente-channels[server]"') from error
 
@@ -36,21 +36,11 @@ def channel_router(
     Raises:
         ConfigError: ``path`` does not begin with a slash, or ends with one.
     """
-    if not path.startswith("/") or path.endswith("/"):
-        raise ConfigError(f"channel_router(path={path!r}): write it like '/chsk'")
+    _check_path("channel_router", path)
     router = APIRouter(dependencies=dependencies, lifespan=chsk.lifespan)
 
-    class Delegate(Response):
-        """Lets the ChannelSocket answer, on the raw ASGI connection."""
-
-        def __init__(self) -> None:
-            self.background = None
-
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            await chsk(scope, receive, send)
-
     async def over_http(request: Request) -> Any:
-        return Delegate()
+        return Delegate(chsk)
 
     async def over_websocket(websocket: WebSocket) -> None:
         async def send(message: Message) -> None:
@@ -66,3 +56,54 @@ def channel_router(
         router.add_api_websocket_route(variant, over_websocket)
     router.add_api_route(f"{path}/client.js", over_http, methods=["GET"], include_in_schema=False)
     return router
+
+
+def inspector_router(
+    chsk: ChannelSocket, path: str = "/inspector", *, dependencies: Sequence[params.Depends]
+) -> APIRouter:
+    """A router with ``chsk.inspector``, the page that shows who is connected and what travels, at ``path``.
+
+    It shows every user to whoever may open it, so it asks for the ``dependencies`` that keep the others out; an empty
+    list lets everyone in, which is for your own machine::
+
+        from fastapi import Depends, FastAPI
+        from sente import ChannelSocket
+        from sente.integrations.fastapi import inspector_router
+
+        chsk = ChannelSocket()
+        app = FastAPI()
+
+        def admins_only() -> None:
+            "Raises HTTPException(403) for everyone else."
+
+        app.include_router(inspector_router(chsk, dependencies=[Depends(admins_only)]))
+
+    Raises:
+        ConfigError: ``path`` does not begin with a slash, or ends with one.
+    """
+    _check_path("inspector_router", path)
+    inspector = chsk.inspector
+
+    async def page(request: Request) -> Any:
+        return Delegate(inspector)
+
+    router = APIRouter(dependencies=dependencies)
+    router.add_api_route(path, page, methods=["GET"], include_in_schema=False, response_class=Response)
+    return router
+
+
+class Delegate(Response):
+    """Lets an ASGI application answer, on the raw connection."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.background = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        await self.app(scope, receive, send)
+
+
+def _check_path(function: str, path: str) -> None:
+    if not path.startswith("/") or path.endswith("/"):
+        raise ConfigError(f"{function}(path={path!r}): write it like '/chsk'")

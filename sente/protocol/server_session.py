@@ -65,8 +65,7 @@ class ServerSession:
         self._transport: TransportName = "ws"
         self._present: TransportName | None = None
         self._ended = False
-        self._hello_n = 0
-        self._poll_n = 0
+        self._hello_n = self._poll_n = 0
         self._websocket: Link | None = None
         self._held: list[_Held] = []  # HTTP exchanges, the newest last
         self._asked: set[int] = set()  # requests of the client without reply
@@ -223,6 +222,11 @@ class ServerSession:
         return Tombstone((*sent, *waiting), self._talk.inbox.top)
 
     # -- the driver's side
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """Items, and bytes of them, that are kept for the client until it acknowledges them."""
+        return len(self._talk.outbox), self._talk.outbox.bytes
 
     def take_actions(self) -> list[ServerAction]:
         """The work that came up since the last call, to be done in order."""

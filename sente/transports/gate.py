@@ -36,10 +36,23 @@ class Refusal:
 class ServerLink(Protocol):
     """A WebSocket or one HTTP exchange, as the hub uses it. No method waits or raises."""
 
-    number: int
-    """The hub's name for the link."""
     packer: Packer
-    connection: Connection
+
+    @property
+    def number(self) -> int:
+        """The hub's name for the link: 0 until the hub has admitted it."""
+        ...
+
+    @number.setter
+    def number(self, number: int, /) -> None: ...
+
+    @property
+    def connection(self) -> Connection:
+        """The request it came with; the hub adds the session's credentials to that of a poll."""
+        ...
+
+    @connection.setter
+    def connection(self, connection: Connection, /) -> None: ...
 
     def transmit(self, wires: Sequence[Wire]) -> None:
         """Send frames on a WebSocket."""

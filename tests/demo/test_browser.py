@@ -263,3 +263,20 @@ async def fits(tab: Tab) -> bool:
                 .every((box) => box.scrollWidth <= box.clientWidth)"""
         )
     )
+
+
+async def test_the_inspector_shows_who_is_there_and_what_travels(demo: Demo) -> None:
+    async with demo() as visit:
+        ada = await visit("Ada")
+        await ada.choose("Polling")
+        inspector = Tab(await ada.page.context.new_page(), f"{ada.url}inspector")
+        await inspector.page.goto(inspector.url)
+        await expect(inspector.page.get_by_role("status")).to_have_text("live")
+        await expect(inspector.page.locator("#clients tr").filter(has_text="Ada")).to_contain_text("poll")
+        await ada.say("a secret")
+        note = inspector.page.locator("#notes tr").filter(has_text="chat/say")
+        await expect(note).to_contain_text("in")
+        await inspector.page.get_by_label("Filter the log").fill("nothing like it")
+        await expect(inspector.page.locator("#quiet")).to_have_text("Nothing fits the filter.")
+        assert "a secret" not in await inspector.page.content()
+        assert inspector.complaints == []
