@@ -5,6 +5,7 @@ import errno
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import NoReturn
@@ -41,10 +42,9 @@ def _demo(host: str, port: int | None) -> int:
         if port is None and found != PORT:
             print(f"Port {PORT} is taken, so the demo takes {found}.")
         print(f"Open {_url(host, found)} in two browsers. Ctrl+C ends the demo.", flush=True)
-        try:
+        with suppress(KeyboardInterrupt):  # not raised where Ctrl+C was ignored from the start: in a background job
             run(listener)
-        except KeyboardInterrupt:
-            print("\nGoodbye.")
+        print("\nGoodbye.")
     return 0
 
 

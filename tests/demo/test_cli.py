@@ -39,7 +39,16 @@ def test_without_a_command_it_says_which_there_are() -> None:
     assert "COMMAND" in done.stderr
 
 
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["terminal", "background"])
+def inherited_sigint(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a process is started with: a shell has its background jobs ignore Ctrl+C."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.e2e
+@pytest.mark.usefixtures("inherited_sigint")
 def test_the_demo_says_where_it_is_and_ends_with_ctrl_c() -> None:
     command = [sys.executable, "-m", "sente.cli", "demo", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
