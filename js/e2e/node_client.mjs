@@ -7,7 +7,8 @@
 //   {"cmd": "prefer", "transport"}                {"event": [id, data]}
 //   {"cmd": "reconnect"}                          {"state": {...}}
 //   {"cmd": "disconnect"}                         {"unconfirmed": [[id, data], ...]}
-// SETTINGS is a JSON object of further options of `connect`: {"settings": {"ping": 500}, "csrf": "..."}.
+// SETTINGS is a JSON object of further options of `connect`: {"settings": {"ping": 500}, "csrf": "..."}; and "origin",
+// what a browser would say of the page.
 // It ends when stdin does.
 
 import { createInterface } from "node:readline";
@@ -15,9 +16,17 @@ import { WebSocket } from "ws";
 import { connect } from "../dist/index.js";
 
 const [url, transport, settings = "{}"] = process.argv.slice(2);
+const { origin, ...options } = JSON.parse(settings);
+const headers = origin ? { origin } : {};
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 
-const chsk = connect(url, { transport, WebSocket, ...JSON.parse(settings) });
+class Socket extends WebSocket {
+  constructor(url) {
+    super(url, { headers });
+  }
+}
+
+const chsk = connect(url, { transport, WebSocket: Socket, headers, ...options });
 chsk.addEventListener("state", ({ detail }) => say({ state: detail.new }));
 chsk.addEventListener("unconfirmed", ({ detail }) => say({ unconfirmed: detail.map(({ id, data }) => [id, data]) }));
 chsk.on("*", (data, id) => say({ event: [id, data] }));
