@@ -188,8 +188,9 @@ async def test_a_line_that_was_cut_comes_back_and_nothing_is_lost(demo: Demo, tr
         await expect(ada.message("before")).to_contain_text("sent ✓")
         await ada.page.get_by_role("button", name="Cut my line").click()
         await expect(ada.notice("The line is down.")).to_be_visible()
-        await ada.say("into the void")
-        await expect(ada.message("into the void")).to_contain_text("Not sent")
+        for text in ("first word", "second word"):
+            await ada.say(text)
+            await expect(ada.message(text)).to_contain_text("waits for the line")
         await bob.say("meanwhile")
         await expect(bob.message("meanwhile")).to_contain_text("sent ✓")
         await expect(ada.message("meanwhile")).to_have_count(0)
@@ -197,10 +198,23 @@ async def test_a_line_that_was_cut_comes_back_and_nothing_is_lost(demo: Demo, tr
         await expect(ada.notice("1 message caught up, nothing lost.")).to_be_visible()
         await expect(ada.notice("The line is down.")).to_have_count(0)
         await expect(ada.message("meanwhile")).to_have_count(1)
+        for text in ("first word", "second word"):
+            await expect(ada.message(text)).to_contain_text("sent ✓")
+            await expect(bob.message(text)).to_have_count(1)
+        for tab in (ada, bob):
+            expected = ["before", "meanwhile", "first word", "second word"]
+            await expect(tab.page.locator(".message .bubble")).to_have_text(expected)
+
+
+async def test_what_is_refused_can_be_tried_again(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with demo() as visit:
+        ada = await visit("Ada")
+        monkeypatch.setattr("sente.demo.lobby.TEXT_LIMIT", 5)
+        await ada.say("too long")
+        await expect(ada.message("too long")).to_contain_text("Not sent: a message has at most 5 characters")
+        monkeypatch.undo()
         await ada.page.get_by_role("button", name="Retry").click()
-        await expect(ada.message("into the void")).to_contain_text("sent ✓")
-        await expect(bob.message("into the void")).to_have_count(1)
-        await expect(ada.page.locator(".message")).to_have_count(3)
+        await expect(ada.message("too long")).to_contain_text("sent ✓")
 
 
 async def test_two_tabs_are_one_user(demo: Demo) -> None:

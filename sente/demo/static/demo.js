@@ -15,6 +15,7 @@ let newest = 0; // the last message that this page has seen
 let down = null; // while the line is down: { since, asked, forget() }
 let catchingUp = null; // after that, until all that was missed has arrived: { until, count, done(), forget() }
 let wanted = "auto"; // transport
+const waiting = new Map(); // what was said while the line is down: key -> text
 let sessionChanges = false; // somebody logs in or out: no surprise if the server knows us as another
 const count = { events: 0, resumed: 0, lost: 0 };
 
@@ -92,6 +93,7 @@ function lineOpened({ firstOpen, lost, resumed, uid, handshakeData, transport })
   if (down && !firstOpen) welcomeBack({ ...down, transport, resumed, lost, until });
   if (!resumed) newest = until;
   down = null;
+  sayWhatWaits();
 }
 
 // Tell how the interruption ended, once all that was missed is there.
@@ -125,8 +127,18 @@ async function say(key, text) {
   try {
     conversation.add(await chsk.request("chat/say", { key, text })); // with its id: it is sent
   } catch (error) {
-    conversation.failed(key, error.message); // the key lets a second try do no harm, if the first did arrive
+    if (error.name !== "Disconnected") return conversation.failed(key, error.message);
+    conversation.waiting(key);
+    waiting.set(key, text);
+    if (chsk.state.open) sayWhatWaits(); // a new session has begun already
   }
+}
+
+// The key lets a second try do no harm, if the first did arrive.
+function sayWhatWaits() {
+  const texts = [...waiting];
+  waiting.clear();
+  for (const [key, text] of texts) say(key, text);
 }
 
 $("composer").addEventListener("submit", (event) => {

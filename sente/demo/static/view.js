@@ -84,6 +84,12 @@ export class Conversation {
     this.add({ key, text, by: this.#me, at: Date.now(), status: "sending" }, { news: !this.#messages.has(key) });
   }
 
+  /** Say that a message is sent once the line is back. */
+  waiting(key) {
+    const message = this.#messages.get(key);
+    if (message && !message.id) this.add({ ...message, status: "waiting" });
+  }
+
   /** Say that a message did not get through, unless it did. */
   failed(key, reason) {
     const message = this.#messages.get(key);
@@ -106,7 +112,7 @@ export class Conversation {
   // -- inside
 
   get #unsent() {
-    return this.#list.querySelector("[data-status=sending], [data-status=failed]");
+    return this.#list.querySelector("[data-status]");
   }
 
   get #atEnd() {
@@ -125,6 +131,7 @@ export class Conversation {
     const status = id ? (mine ? "sent" : "") : message.status;
     const meta = make("p", "meta", clock.format(at));
     if (status === "sending") meta.replaceChildren("sending …");
+    if (status === "waiting") meta.replaceChildren("waits for the line");
     if (status === "sent") meta.append(" · sent ✓");
     if (status === "failed") {
       const retry = make("button", "retry", "Retry");
@@ -135,8 +142,8 @@ export class Conversation {
     node.classList.toggle("mine", mine);
     node.dataset.by = by;
     node.dataset.at = at;
-    if (status === "sending" || status === "failed") node.dataset.status = status;
-    else delete node.dataset.status;
+    if (id) delete node.dataset.status;
+    else node.dataset.status = status;
     const body = make("div", "body", make("p", "by", by), make("div", "bubble", text), meta);
     node.replaceChildren(paintStone(make("span", ""), by), body);
   }
