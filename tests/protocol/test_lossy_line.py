@@ -112,7 +112,9 @@ class LossyLine(RuleBasedStateMachine):
     # -- what people and processes do
 
     @rule(
-        what=st.sampled_from(["reconnect", "auto", "ws", "poll", "blocked", "sleep", "long sleep", "restart", "drain"])
+        what=st.sampled_from(
+            ["reconnect", "auto", "ws", "poll", "blocked", "sleep", "long sleep", "restart", "drain", "deploy"]
+        )
     )
     def something_happens(self, what: str) -> None:
         world = self.world
@@ -132,6 +134,12 @@ class LossyLine(RuleBasedStateMachine):
                 world.restart_server()
             case "drain":
                 world.drain()
+            case "deploy":  # in peace if all goes well; the new server speaks before its client is back
+                self.forgetful = True
+                world.drain()
+                self.good_line(3)
+                world.restart_server()
+                world.push(flush=True)
 
     # -- what must hold
 
