@@ -96,8 +96,9 @@ class Hub:
         return Sessions(self.settings, lambda: secrets.token_urlsafe(24), now)
 
     async def aclose(self) -> None:
-        """The lifespan ends: let go of what is left."""
+        """The lifespan ends: let go of what is left, even if a drain is still under way."""
         await self.drain(0)
+        await self._stop()
         self.started = False
 
     async def drain(self, seconds: float) -> None:
@@ -115,18 +116,17 @@ class Hub:
             client.session.drain(self.settings.retry_after * (0.1 + 0.9 * random.random()), self._loop.time())
             self._run(client)
         await self._wait_while(self._anyone_there, until=now + seconds)
-        self.stop()
-        await self._dispatcher.aclose()
+        await self._stop()
 
-    def stop(self) -> None:
-        """End every session: the server goes away."""
-        self._draining = True
+    async def _stop(self) -> None:
+        """End every session, and the handlers that still run: the server goes away."""
         for client in list(self._sessions):
             client.session.close(1001, "the server restarts", self._loop.time(), word="stopped")
             self._run(client)
         for peer in self._peers.values():
             if peer.timer is not None:
                 peer.timer.cancel()
+        await self._dispatcher.aclose()
 
     def _anyone_there(self) -> bool:
         return any(self._peers[client].present for client in self._sessions)

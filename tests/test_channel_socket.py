@@ -124,6 +124,30 @@ async def test_who_has_not_got_everything_is_cut_off_all_the_same() -> None:
     assert await client.socket.closed() == (1001, "the server restarts")
 
 
+async def test_whoever_stops_it_while_it_drains_finds_its_handlers_stopped() -> None:
+    log: list[str] = []
+    chsk = ChannelSocket()
+
+    @chsk.on("work/do")
+    async def work(msg: Message) -> None:
+        log.append("begun")
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            log.append("stopped")
+
+    async with chsk:
+        client = await connect(chsk)
+        await client.send("work/do")
+        await until(lambda: log == ["begun"])
+        draining = asyncio.create_task(chsk._hub.drain(3600))  # a signal came, and then a second one
+        await asyncio.sleep(0)
+    log.append("what the application had opened is closed")
+    assert log == ["begun", "stopped", "what the application had opened is closed"]
+    assert chsk.stats["ended stopped"] == 1
+    await draining
+
+
 def test_a_socket_may_run_again_on_another_loop() -> None:
     chsk = ChannelSocket(settings=ServerSettings(grace_ws=3600))
     opened: list[Any] = []
