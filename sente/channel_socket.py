@@ -6,12 +6,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
+from sente.classic import ClassicClients
 from sente.dispatch import Dispatcher, ErrorHook, H, Message
 from sente.draining import drain_on_signals
 from sente.errors import ConfigError, Rejected
 from sente.hub import Hub
 from sente.inspector import Inspector
 from sente.interfaces import Packer, Receive, Scope, Send, UserId
+from sente.packers.negotiation import classic_packer
 from sente.packers.negotiation import packers as named_packers
 from sente.presence import ConnectedUids
 from sente.protocol.settings import ServerSettings
@@ -19,6 +21,7 @@ from sente.push import Receipt
 from sente.security import Hook, Security, csrf_token, session_uid
 from sente.trace import Tracer, TracingGate, log_note
 from sente.transports.asgi import Connection
+from sente.transports.classic import ClassicTransport
 from sente.transports.gate import Gate, Refusal
 from sente.transports.longpoll import LongPollTransport
 from sente.transports.script import ClientScript
@@ -70,6 +73,7 @@ class ChannelSocket:
         on_reject: Called with the connection and the ``Rejected``; a ``Refusal`` it returns is the answer instead.
         trace: Called with a ``Note`` of everything that travels; ``True`` logs it to ``sente.trace``. For debugging.
         settings: Times and limits, see ``ServerSettings``.
+        classic: Serve Sente's own clients too, with this packer: ``"json"``. Off by default: secrets in URLs.
 
     Raises:
         ConfigError: a setting is wrong; says which and what would be right.
@@ -88,6 +92,7 @@ class ChannelSocket:
         on_reject: OnReject | None = None,
         trace: bool | Tracer = False,
         settings: ServerSettings | None = None,
+        classic: str | Packer | None = None,
     ) -> None:
         security = Security(
             csrf=csrf,
@@ -99,10 +104,13 @@ class ChannelSocket:
         )
         self._settings = settings or ServerSettings()
         self._dispatcher = Dispatcher()
-        self._hub = Hub(self._settings, named_packers(packers), security, self._dispatcher, handshake_data, self.send)
+        served = named_packers(packers)
+        also = classic_packer(classic, served)
+        self._hub = Hub(self._settings, served, security, self._dispatcher, handshake_data, self.send, classic=also)
         self._gate: Gate = self._hub
         if trace:
             self._gate = TracingGate(self._hub, trace if callable(trace) else log_note)
+        self._classic = ClassicTransport(also, ClassicClients(self._hub))
         self._websocket = WebSocketTransport()
         self._longpoll = LongPollTransport()
         self._script = ClientScript()
@@ -225,10 +233,12 @@ class ChannelSocket:
             await self._serve_lifespan(receive, send)
         elif not self._hub.started:
             raise ConfigError("the ChannelSocket is not running: include its router, or use `async with chsk:`")
+        elif self._script.accepts(scope):
+            await self._script.serve(Connection(scope), send)
+        elif self._classic.accepts(scope):
+            await self._classic.serve(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._websocket.serve(scope, receive, send, self._gate)
-        elif scope["path"].endswith("/client.js") and scope["method"] == "GET":
-            await self._script.serve(Connection(scope), send)
         else:
             await self._longpoll.serve(scope, receive, send, self._gate)
 

@@ -78,16 +78,18 @@ class ProtocolError(SenteError):
 class Rejected(SenteError):
     """A connection was refused: on HTTP an answer with ``status``, on a WebSocket close code ``4000 + status``.
 
-    Raise it in a hook to refuse with a sentence of your own.
+    Raise it in a hook to refuse with a sentence of your own. ``check`` names the check of the pipeline that failed:
+    ``"csrf"``, ``"origin"`` or ``"authorize"``; else it is empty.
 
     >>> Rejected(401, "log in first").status
     401
     """
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, *, check: str = "") -> None:
         super().__init__(f"{status}: {reason}")
         self.status = status
         self.reason = reason
+        self.check = check
 
 
 class RequestError(SenteError):

@@ -1,14 +1,16 @@
 """An event on its way to many clients: packed once per packer, and shared."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from sente.errors import PackError
+from sente.errors import PackError, ProtocolError, UnpackError
 from sente.interfaces import JoinablePacker, Packer, Wire
 from sente.protocol.conversation import ENVELOPE
-from sente.protocol.messages import Event, Events, Packet, Reply, write_packet
+from sente.protocol.messages import Classic, Event, Events, Packet, Reply, write_packet
 from sente.transports.asgi import wire_size
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int) 
             if isinstance(packer, JoinablePacker):
                 packed = parts[packer.name] = packer.pack([event_id, data])
             else:
-                packed = frames[packer.name] = packer.pack([[[event_id, data]]])
+                packed = frames[packer.name] = packer.pack([[[event_id, data]], None])
         except PackError:
             packer.pack(data)  # says where in the data it is
             raise
@@ -81,10 +83,28 @@ def pack_value(value: Any, packers: Sequence[Packer]) -> PackedValue:
     return PackedValue(forms, size)
 
 
+def read_frame(frame: Wire, packer: Packer, limit: int, form: Callable[[Any, int], T]) -> T:
+    """What a frame of at most ``limit`` bytes holds, given by ``form`` from plain value and size.
+
+    Raises:
+        ProtocolError: it is too long, or cannot be read.
+    """
+    size = wire_size(frame)
+    if size > limit:
+        raise ProtocolError(f"the server takes packets of {limit} bytes", 4413)
+    try:
+        return form(packer.unpack(frame), size)
+    except UnpackError as error:
+        raise ProtocolError(str(error)) from error
+
+
 def write_frame(packet: Packet, packer: Packer) -> Wire:
     """The frame of a packet from the server. A batch is joined from the parts of its events, where the packer can."""
     if isinstance(packet, Reply) and isinstance(packet.value, PackedValue):
-        return _write_reply(packet, packet.value.forms[packer.name], packer)
+        plain = write_packet(replace(packet, value=packet.value.forms[packer.name]), "server")
+        return _join(plain, packer)
+    if isinstance(packet, Classic) and isinstance(packet.message, PackedValue):
+        return _join([packet.message.forms[packer.name], packet.ref], packer)
     if not isinstance(packet, Events):
         return packer.pack(write_packet(packet, "server"))
     alone = packet.events[0] if len(packet.events) == 1 else None
@@ -99,11 +119,11 @@ def write_frame(packet: Packet, packer: Packer) -> Wire:
     return frame
 
 
-def _write_reply(reply: Reply, form: Any, packer: Packer) -> Wire:
-    plain = write_packet(replace(reply, value=form), "server")
+def _join(plain: list[Any], packer: Packer) -> Wire:
+    """The frame of a packet whose first part is in the packer's form already."""
     if not isinstance(packer, JoinablePacker):
         return packer.pack(plain)
-    return packer.join([form, *(packer.pack(part) for part in plain[1:])])
+    return packer.join([plain[0], *(packer.pack(part) for part in plain[1:])])
 
 
 def _part(event: Event, packer: Packer) -> Any:

@@ -113,14 +113,14 @@ class Security:
         if self.reject is not None and (reason := await ask(self.reject, connection)):
             raise Rejected(403, str(reason))
         if self.csrf and not csrf_known and not await self._csrf_is_right(connection, csrf):
-            raise Rejected(403, "the CSRF token is missing or wrong: give the client what csrf_token(request) returns")
+            reason = "the CSRF token is missing or wrong: give the client what csrf_token(request) returns"
+            raise Rejected(403, reason, check="csrf")
         if not allow_origin(connection, self.allowed_origins):
             origin = connection.headers.get("origin") or "another site"
-            raise Rejected(
-                403, f"pages of {origin} may not connect: the server's allowed_origins would have to name it"
-            )
+            reason = f"pages of {origin} may not connect: the server's allowed_origins would have to name it"
+            raise Rejected(403, reason, check="origin")
         if self.authorize is not None and not await ask(self.authorize, connection):
-            raise Rejected(401, "not authorized: log in, then reconnect")
+            raise Rejected(401, "not authorized: log in, then reconnect", check="authorize")
         uid = await ask(self.user_id, connection)
         if uid is not None and (isinstance(uid, bool) or not isinstance(uid, str | int)):
             raise ConfigError(f"user_id must return a str, an int or None, not {type(uid).__name__}")

@@ -12,6 +12,7 @@ from sente.protocol.actions import TransportName
 from sente.protocol.greeting import Head, Hello
 from sente.protocol.messages import (
     Ack,
+    Classic,
     Control,
     Event,
     Events,
@@ -119,12 +120,12 @@ class TracingGate:
         """A WebSocket was closed with 1000."""
         self._gate.said_goodbye(link)
 
-    def lost(self, link: ServerLink) -> None:
+    def lost(self, link: ServerLink, *, cut: bool = False) -> None:
         """The link is gone."""
         if link.number in self._open:
             self._open.discard(link.number)
             self._tell("lost", link.connection, "ws", text="the line is gone")
-        self._gate.lost(link)
+        self._gate.lost(link, cut=cut)
 
     def _closed(self, link: ServerLink, transport: TransportName, code: int, reason: str) -> None:
         self._open.discard(link.number)
@@ -232,6 +233,8 @@ def _text(packet: Packet) -> str:
             return "handshake"
         case Control(event):
             return _name(event)
+        case Classic(message):
+            return str(message)[:100]
 
 
 def _name(event: Event) -> str:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ INLINE_CODE = re.compile(r"(`+).+?\1")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 SERVER_OF_THE_DOCS = "://localhost:8000"
+CLASSIC_SERVER = "ws://localhost:8000"
 
 SETTINGS = [settings.ServerSettings, settings.ClientSettings, settings.Limits, settings.AckPolicy]
 
@@ -97,10 +99,23 @@ def test_fences_and_tables_are_whole(page: Path) -> None:
 @pytest.fixture(scope="module")
 def chat() -> Iterator[str]:
     """The address, without its scheme, of examples/chat under a real uvicorn, run as the tutorial runs it."""
+    with served(CHAT, "main:app") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def classic_chat() -> Iterator[str]:
+    """The address of a chat that serves Sente's own clients."""
+    with served(ROOT / "tests" / "classic", "chat:app") as address:
+        yield f"ws{address}"
+
+
+@contextmanager
+def served(folder: Path, app: str) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port), "--log-level", "warning"]
-    process = subprocess.Popen(command, cwd=CHAT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "warning"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         wait_for(port, process)
         yield f"://127.0.0.1:{port}"
@@ -126,13 +141,14 @@ def wait_for(port: int, process: "subprocess.Popen[str]") -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name)
-def test_python_runs(page: Path, chat: str) -> None:
+def test_python_runs(page: Path, chat: str, classic_chat: str) -> None:
     # The blocks of a page go on from each other, as its reader does. What talks to a server talks to examples/chat.
     scope: dict[str, Any] = {"__name__": page.stem, "__file__": str(CHAT / "main.py")}
 
     async def run() -> None:
         for line, source in blocks(page, "python"):
-            padded = "\n" * (line - 1) + source.replace(SERVER_OF_THE_DOCS, chat)
+            source = source.replace(CLASSIC_SERVER, classic_chat).replace(SERVER_OF_THE_DOCS, chat)
+            padded = "\n" * (line - 1) + source
             code = compile(padded, name(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
             outcome = eval(code, scope)
             if inspect.isawaitable(outcome):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from sente.interfaces import Receive, Scope, Send
-from sente.protocol.sessions import Client
+from sente.peers import AnyClient
 from sente.trace import Note
 from sente.transports.asgi import Connection, respond
 from sente.transports.gate import ServerLink
@@ -28,7 +28,7 @@ CLIENTS = 200
 """Clients listed: what a person can look through. The figures above the list count all of them."""
 
 
-Clients: TypeAlias = Callable[[], Iterable[tuple[Client, ServerLink | None]]]
+Clients: TypeAlias = Callable[[], Iterable[tuple[AnyClient, ServerLink | None]]]
 
 
 class Inspector:
@@ -82,7 +82,7 @@ class Inspector:
         }
 
 
-def _row(client: Client, link: ServerLink | None) -> dict[str, Any]:
+def _row(client: AnyClient, link: ServerLink | None) -> dict[str, Any]:
     """A client as the page lists it; ``away``: without a line, but its session can be resumed."""
     kept, size = client.session.kept
     scope = link.connection.scope["type"] if link else "away"

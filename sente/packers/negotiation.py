@@ -36,6 +36,25 @@ def packers(wanted: str | Packer | Iterable[str | Packer]) -> tuple[Packer, ...]
     return tuple(chosen)
 
 
+def classic_packer(wanted: str | Packer | None, served: Sequence[Packer]) -> Packer | None:
+    """The packer that clients of Sente's own speak, who name none: one of those served, or a further one.
+
+    >>> classic_packer("json", packers("json")).name
+    'json'
+
+    Raises:
+        ConfigError: it is no packer, or another one of its name is served.
+    """
+    if wanted is None:
+        return None
+    if not isinstance(wanted, str | Packer) or len(chosen := packers(wanted)) != 1:
+        raise ConfigError(f"classic={wanted!r}: name one packer, for example classic='json'")
+    same = next((packer for packer in served if packer.name == chosen[0].name), chosen[0])
+    if not isinstance(wanted, str) and same is not wanted:
+        raise ConfigError(f"classic: packers has another one that is called {same.name!r}")
+    return same
+
+
 def choose(served: Sequence[Packer], offered: str) -> Packer:
     """The first packer served that the client offers (a list of names with commas).
 

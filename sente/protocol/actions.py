@@ -64,6 +64,13 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """So many events will not reach a classic client: they are counted, nobody can be told. Server only."""
+
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenLink:
     """Open a new link. Client only.
 
@@ -120,7 +127,7 @@ class StateChanged:
     new: Any
 
 
-ServerAction: TypeAlias = Transmit | Answer | Close | Deliver | PresenceChanged | Ended
+ServerAction: TypeAlias = Transmit | Answer | Close | Deliver | PresenceChanged | Ended | Dropped
 ClientAction: TypeAlias = (
     OpenLink | SayHello | Transmit | Exchange | Close | Deliver | Settle | Unconfirmed | StateChanged
 )

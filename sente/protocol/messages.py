@@ -102,7 +102,18 @@ class Control:
     event: Event
 
 
-Packet: TypeAlias = Events | Request | Reply | Ack | Ping | Pong | Handshake | Control
+@dataclass(frozen=True, slots=True)
+class Classic:
+    """``[message, ref]``: all there is between Sente and its own clients, except for pushes, which are ``Events``.
+
+    ``ref`` is whatever the asker chose, echoed unchanged (§10).
+    """
+
+    message: Any
+    ref: Any = None
+
+
+Packet: TypeAlias = Events | Request | Reply | Ack | Ping | Pong | Handshake | Control | Classic
 Side: TypeAlias = Literal["client", "server"]
 
 
@@ -122,7 +133,8 @@ def write_packet(packet: Packet, side: Side) -> list[Any]:
     """The plain form of a packet; ``side`` is the sender's, because Sente writes pings differently on either side."""
     match packet:
         case Events(events, seq):
-            return _trim([[None if e is None else [e.id, e.data] for e in events], None, seq])
+            batch = [None if e is None else [e.id, e.data] for e in events]
+            return [batch, None] if seq is None else [batch, None, seq]  # Sente's form: nulls are not left out
         case Request(event, ref, seq, ack):
             return [[event.id, event.data], ref, seq, ack, "request"]
         case Reply(value, ref, seq, ack, failed):
@@ -137,6 +149,8 @@ def write_packet(packet: Packet, side: Side) -> list[Any]:
             return [["chsk/handshake", [uid, None, data, dict(info)]], None, 0]
         case Control(event):
             return [[event.id, event.data], None, 0]
+        case Classic(message, ref):
+            return [message, ref]
         case _:
             assert_never(packet)
 
@@ -156,7 +170,7 @@ def read_packet(plain: Any, size: int = 0) -> Packet:
     if seq is not None:
         _check_number(seq, "seq", least=0)
     if status == "request":
-        return Request(_read_event(message, size), _numbered(ref, "ref"), _numbered(seq, "seq"), ack)
+        return Request(read_event(message, size), _numbered(ref, "ref"), _numbered(seq, "seq"), ack)
     if status in ("reply", "error"):
         return Reply(message, _numbered(ref, "ref"), _numbered(seq, "seq"), ack, status == "error")
     if message is None:
@@ -165,7 +179,7 @@ def read_packet(plain: Any, size: int = 0) -> Packet:
         return Ack(ack, status == "ack")
     if isinstance(message, list) and message and not isinstance(message[0], str):
         share = size // len(message)
-        return Events(tuple(None if e is None else _read_event(e, share) for e in message), seq)
+        return Events(tuple(None if e is None else read_event(e, share) for e in message), seq)
     return _read_control(message, ref, seq, ack)
 
 
@@ -178,11 +192,12 @@ def _read_control(message: Any, ref: Any, seq: int | None, ack: int | None) -> P
         case ["chsk/handshake", [uid, _, data, dict(info)]], None:
             return Handshake(uid, data, info)
         case [str(), *_], None if seq == 0:
-            return Control(_read_event(message, 0))
+            return Control(read_event(message, 0))
     raise ProtocolError("a packet of this form has no meaning")
 
 
-def _read_event(plain: Any, size: int) -> Event:
+def read_event(plain: Any, size: int) -> Event:
+    """The event that ``plain`` is the form of; ``chsk/bad-event`` with ``plain`` as its data if it is of none."""
     if isinstance(plain, list) and 1 <= len(plain) <= 2 and is_event_id(plain[0]):
         return Event(plain[0], plain[1] if len(plain) == 2 else None, size)
     return Event(BAD_EVENT, plain, size)

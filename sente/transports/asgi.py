@@ -38,9 +38,7 @@ class Connection:
             headers["authorization"] = auth
         self.headers: Mapping[str, str] = headers
         self.cookies: Mapping[str, str] = _cookies(self.headers.get("cookie", ""))
-        self.query: Mapping[str, str] = dict(
-            parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-        )
+        self.query: Mapping[str, str] = query_of(scope)
         self.uid: UserId = None
         """Who the client is; set once ``user_id`` has said so."""
 
@@ -72,6 +70,15 @@ def _cookies(header: str) -> dict[str, str]:
     """As browsers read them: an odd cookie, which anyone on a sibling domain can set, does not hide the others."""
     pairs = (part.partition("=") for part in header.split(";"))
     return {name.strip(): value.strip().strip('"') for name, equals, value in pairs if equals}
+
+
+def query_of(scope: Scope) -> dict[str, str]:
+    """The parameters of a request's URL.
+
+    >>> query_of({"query_string": b"client-id=c1&handshake%3F="})
+    {'client-id': 'c1', 'handshake?': ''}
+    """
+    return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
 
 
 def wire_size(wire: Wire) -> int:

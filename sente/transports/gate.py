@@ -67,7 +67,15 @@ class ServerLink(Protocol):
         ...
 
 
-class Gate(Protocol):
+class LinkGate(Protocol):
+    """Who is told when a link is gone."""
+
+    def lost(self, link: ServerLink, *, cut: bool = False) -> None:
+        """The link is gone; ``cut``: because too much waited for a client that did not read."""
+        ...
+
+
+class Gate(LinkGate, Protocol):
     """What the hub offers to server transports."""
 
     settings: ServerSettings
@@ -92,14 +100,44 @@ class Gate(Protocol):
         """A WebSocket was closed with 1000."""
         ...
 
-    def lost(self, link: ServerLink) -> None:
-        """The link is gone."""
-        ...
-
     def headers(self, connection: Connection) -> list[tuple[str, str]]:
         """The headers of every HTTP answer: no caching, and CORS for allowed origins."""
         ...
 
     async def refusal(self, connection: Connection, rejected: Rejected) -> Refusal:
         """How a refusal is put: the application may have its own words."""
+        ...
+
+
+class ClassicGate(LinkGate, Protocol):
+    """What the hub offers to the transport of Sente's own clients. ``csrf`` is the token that came with the request."""
+
+    settings: ServerSettings
+
+    async def open(self, link: ServerLink, csrf: str | None) -> None:
+        """A WebSocket wants to be opened: run the pipeline and give the link to its session. Raises ``Rejected``."""
+        ...
+
+    async def poll(self, link: ServerLink, csrf: str | None, *, handshake: bool) -> None:
+        """A poll came, perhaps for a handshake. Raises ``Rejected``."""
+        ...
+
+    async def post(self, link: ServerLink, csrf: str | None, frame: Wire) -> None:
+        """A POST came with an event. Raises ``Rejected``, and ``ProtocolError`` if it cannot be read."""
+        ...
+
+    def receive(self, link: ServerLink, frame: Wire) -> None:
+        """A frame came on a WebSocket."""
+        ...
+
+    async def ready(self, link: ServerLink) -> None:
+        """Wait until the next frame may be read."""
+        ...
+
+    def headers(self, connection: Connection) -> list[tuple[str, str]]:
+        """The headers of every HTTP answer."""
+        ...
+
+    async def refusal(self, connection: Connection, rejected: Rejected) -> Refusal:
+        """How a refusal is put."""
         ...

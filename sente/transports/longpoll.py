@@ -11,7 +11,7 @@ from sente.interfaces import Packer, Receive, Scope, Send, Wire
 from sente.protocol.framing import read_row, write_row
 from sente.protocol.greeting import VERSION, Hello, read_first
 from sente.transports.asgi import Connection, read_body, respond, wire_size
-from sente.transports.gate import Gate, Refusal
+from sente.transports.gate import Gate, LinkGate, Refusal
 
 METHODS = "GET, POST, OPTIONS"
 GONE = Refusal(503, "the client went away")
@@ -34,21 +34,25 @@ class LongPollTransport:
                 refusal = Refusal(
                     405, f"{scope['method']} has no meaning here: {METHODS}", headers=[("allow", METHODS)]
                 )
-                return await _refuse(send, refusal, headers)
+                return await refuse(send, refusal, headers)
             packer = gate.check(connection)
             headers.append(("content-type", f"application/vnd.sente.v1+{packer.name}"))
             if scope["method"] == "GET":
                 return await respond(send, 200, _welcome(connection, packer, gate), headers)
             body = await read_body(receive, gate.settings.limits.body)
             if body is None:
-                return await _refuse(send, GONE, gate.headers(connection))
+                return await refuse(send, GONE, gate.headers(connection))
             link = ExchangeLink(packer, connection)
             await _exchange(link, body, gate)
-            await _answer(link, receive, send, headers, gate)
+            outcome = await settled(link, receive, gate)
+            if isinstance(outcome, Refusal):
+                await refuse(send, outcome, gate.headers(connection))
+            else:
+                await respond(send, 200, outcome, headers)
         except Rejected as rejected:
-            await _refuse(send, await gate.refusal(connection, rejected), gate.headers(connection))
+            await refuse(send, await gate.refusal(connection, rejected), gate.headers(connection))
         except ProtocolError as error:
-            await _refuse(send, Refusal(error.close_code - 4000, error.reason), gate.headers(connection))
+            await refuse(send, Refusal(error.close_code - 4000, error.reason), gate.headers(connection))
 
 
 class ExchangeLink:
@@ -109,17 +113,13 @@ async def _exchange(link: ExchangeLink, body: bytes, gate: Gate) -> None:
         await gate.exchange(link, opening, frames[1:])
 
 
-async def _answer(link: ExchangeLink, receive: Receive, send: Send, headers: list[tuple[str, str]], gate: Gate) -> None:
+async def settled(link: ExchangeLink, receive: Receive, gate: LinkGate) -> bytes | Refusal:
     """Wait for the answer or for the client to go away, whichever comes first."""
     gone = asyncio.create_task(_disconnected(receive))
     try:
         either: set[asyncio.Future[Any]] = {link.outcome, gone}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        outcome = link.outcome.result() if link.outcome.done() else GONE
-        if isinstance(outcome, Refusal):
-            await _refuse(send, outcome, gate.headers(link.connection))
-        else:
-            await respond(send, 200, outcome, headers)
+        return link.outcome.result() if link.outcome.done() else GONE
     finally:
         gone.cancel()
         gate.lost(link)
@@ -130,8 +130,11 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _refuse(send: Send, refusal: Refusal, headers: list[tuple[str, str]]) -> None:
-    more = [("content-type", "application/json"), *refusal.headers]
+async def refuse(
+    send: Send, refusal: Refusal, headers: list[tuple[str, str]], *, kind: str = "application/json"
+) -> None:
+    """Answer with a refusal, whose content is of this ``kind``."""
+    more = [("content-type", kind), *refusal.headers]
     if refusal.status in (429, 503) and "retry-after" not in {name.lower() for name, _ in more}:
         word, _, milliseconds = refusal.reason.partition("=")
         known = word == "retry_after" and milliseconds.isdecimal()

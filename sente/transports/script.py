@@ -4,7 +4,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from sente.interfaces import Send
+from sente.interfaces import Scope, Send
 from sente.transports.asgi import Connection, respond
 
 FILE = Path(__file__).parent.parent / "static" / "client.js"
@@ -12,6 +12,10 @@ FILE = Path(__file__).parent.parent / "static" / "client.js"
 
 class ClientScript:
     """``client.js``: one ES module without dependencies."""
+
+    def accepts(self, scope: Scope) -> bool:
+        """Whether it is asked for."""
+        return scope["type"] == "http" and scope["method"] == "GET" and str(scope["path"]).endswith("/client.js")
 
     async def serve(self, connection: Connection, send: Send) -> None:
         """Answer a GET for the script."""

@@ -9,8 +9,9 @@ from typing import Any
 from sente.errors import ProtocolError, Rejected
 from sente.interfaces import Packer, Receive, Scope, Send, Wire
 from sente.protocol.greeting import VERSION, Hello, read_first
+from sente.protocol.settings import Limits
 from sente.transports.asgi import Connection, respond, send_to, wire_size
-from sente.transports.gate import Gate
+from sente.transports.gate import Gate, Refusal
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that a closing WebSocket gets to take what is still on its way to it; then the line is cut."""
@@ -30,7 +31,9 @@ class WebSocketTransport:
         try:
             packer = gate.check(connection)
         except Rejected as rejected:
-            return await _refuse_upgrade(send, scope, gate, connection, rejected)
+            refusal = await gate.refusal(connection, rejected)
+            headers = [*gate.headers(connection), ("content-type", "application/json")]
+            return await refuse_upgrade(send, scope, refusal, headers)
         await send_to(send, {"type": "websocket.accept"})
         welcome = {"sente": VERSION, "packer": packer.name, "hello": round(gate.settings.hello_timeout * 1000)}
         await send_to(send, {"type": "websocket.send", "text": json.dumps(welcome)})
@@ -39,32 +42,52 @@ class WebSocketTransport:
         except ProtocolError as error:
             return await _close(send, error.close_code, error.reason)
         if hello is not None:
-            link = WebSocketLink(send, packer, Connection(scope, hello.auth), gate)
+            link = WebSocketLink(send, packer, Connection(scope, hello.auth), gate.settings.limits)
             await _talk(link, hello, receive, send, gate)
 
 
 class WebSocketLink:
     """An admitted WebSocket. Frames wait in order for the one task that sends; it runs only while there are some."""
 
-    __slots__ = ("_closing", "_queue", "_room", "_send", "_writer", "connection", "deadline", "number", "packer")
+    __slots__ = (
+        "_closing",
+        "_limits",
+        "_queue",
+        "_send",
+        "_waiting",
+        "_writer",
+        "connection",
+        "deadline",
+        "number",
+        "overrun",
+        "packer",
+    )
 
-    def __init__(self, send: Send, packer: Packer, connection: Connection, gate: Gate) -> None:
+    def __init__(
+        self, send: Send, packer: Packer, connection: Connection, limits: Limits, *, accept: bool = False
+    ) -> None:
         self.number = 0
         self.packer = packer
         self.connection = connection
         self.deadline = asyncio.timeout(None)
         """When the line is cut."""
         self._send = send
-        self._room = 2 * gate.settings.limits.outbox  # what a session may keep, and as many pongs
-        self._queue: deque[dict[str, Any]] = deque()
+        self._limits = limits
+        self._queue: deque[dict[str, Any]] = deque([{"type": "websocket.accept"}] if accept else ())
+        self.overrun = False
+        """Whether the line was cut because its client does not read."""
+        self._waiting = 0  # characters or bytes, of frames
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
 
     def transmit(self, wires: Sequence[Wire]) -> None:
-        """Send frames; cut the line if far too many wait, because a client asks for answers that it never reads."""
+        """Send frames; cut the line if twice what a session may keep waits: its client asks, but does not read."""
         for wire in wires:
+            self._waiting += len(wire)
             self._put({"type": "websocket.send", "text" if isinstance(wire, str) else "bytes": wire})
-        if len(self._queue) > self._room and not self._closing:
+        too_much = len(self._queue) > 2 * self._limits.outbox or self._waiting > 2 * self._limits.outbox_bytes
+        if too_much and not self._closing:
+            self.overrun = True
             self._cut_off(after=0)
 
     def answer(self, head: dict[str, Any], wires: Sequence[Wire]) -> None:
@@ -93,7 +116,9 @@ class WebSocketLink:
     async def _write(self) -> None:
         try:
             while self._queue:
-                await self._send(self._queue.popleft())
+                message = self._queue.popleft()
+                self._waiting -= len(message.get("text") or message.get("bytes") or ())
+                await self._send(message)
         except (OSError, RuntimeError):  # the line is gone, as the reader is about to be told
             self._closing = True
             self._queue.clear()
@@ -137,7 +162,7 @@ async def _talk(link: WebSocketLink, hello: Hello, receive: Receive, send: Send,
             raise
     finally:
         link.abandon()
-        gate.lost(link)
+        gate.lost(link, cut=link.overrun)
 
 
 async def _listen(link: WebSocketLink, receive: Receive, gate: Gate) -> None:
@@ -152,14 +177,14 @@ async def _listen(link: WebSocketLink, receive: Receive, gate: Gate) -> None:
             return
 
 
-async def _refuse_upgrade(send: Send, scope: Scope, gate: Gate, connection: Connection, rejected: Rejected) -> None:
-    refusal = await gate.refusal(connection, rejected)
-    if rejected.status == 406:  # a browser has to read it: the client would otherwise try again for ever
+async def refuse_upgrade(send: Send, scope: Scope, refusal: Refusal, headers: list[tuple[str, str]]) -> None:
+    """Refuse a WebSocket before it is accepted."""
+    if refusal.status == 406:  # a browser has to read it: the client would otherwise try again for ever
         await send_to(send, {"type": "websocket.accept"})
         return await _close(send, 4000 + refusal.status, refusal.reason)
     if "websocket.http.response" not in scope.get("extensions", {}):
         return await _close(send, 4000 + refusal.status, refusal.reason)
-    headers = [*gate.headers(connection), ("content-type", "application/json"), *refusal.headers]
+    headers = [*headers, *refusal.headers]
     await respond(send, refusal.status, refusal.content, headers, prefix="websocket.http.response")
 
 

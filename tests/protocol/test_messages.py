@@ -11,6 +11,7 @@ from sente.protocol.messages import (
     BAD_EVENT,
     MAX_NUMBER,
     Ack,
+    Classic,
     Control,
     Event,
     Events,
@@ -27,8 +28,8 @@ from sente.protocol.messages import (
 SAY = Event("chat/say", {"text": "hi"})
 
 FORMS: list[tuple[Literal["client", "server"], Packet, list[Any]]] = [
-    ("server", Events((SAY,)), [[["chat/say", {"text": "hi"}]]]),
-    ("server", Events((SAY, None, SAY)), [[["chat/say", {"text": "hi"}], None, ["chat/say", {"text": "hi"}]]]),
+    ("server", Events((SAY,)), [[["chat/say", {"text": "hi"}]], None]),
+    ("server", Events((SAY, None, SAY)), [[["chat/say", {"text": "hi"}], None, ["chat/say", {"text": "hi"}]], None]),
     ("client", Events((Event("a/b"),), 7), [[["a/b", None]], None, 7]),
     ("client", Events((Event("a/b"),), 0), [[["a/b", None]], None, 0]),
     ("client", Request(SAY, 3, 7), [["chat/say", {"text": "hi"}], 3, 7, None, "request"]),
@@ -52,6 +53,11 @@ FORMS: list[tuple[Literal["client", "server"], Packet, list[Any]]] = [
 def test_forms(side: Literal["client", "server"], packet: Packet, form: list[Any]) -> None:
     assert write_packet(packet, side) == form
     assert read_packet(form) == packet
+
+
+def test_the_form_of_sentes_own_is_only_written() -> None:
+    assert write_packet(Classic({"a": 1}, "cb0001"), "server") == [{"a": 1}, "cb0001"]
+    assert write_packet(Classic("chsk/timeout"), "server") == ["chsk/timeout", None]
 
 
 @pytest.mark.parametrize(

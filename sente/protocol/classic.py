@@ -1,0 +1,64 @@
+"""The words of Sente's own wire, for clients and servers that speak no sessions (§10).
+
+What Sente writes as a keyword is a string here, ``:chsk/handshake`` is ``"chsk/handshake"``: as JSON has it. A packer
+whose format knows keywords reads and writes them as such.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sente.errors import ProtocolError
+from sente.protocol.messages import Classic, Event, read_event
+
+HANDSHAKE = "chsk/handshake"
+PING = "chsk/ws-ping"
+PONG = "chsk/ws-pong"
+NIL_UID = "sente/nil-uid"
+"""The user-id of clients without a user."""
+AJAX = "ajax"
+"""What a client that polls gives as ``ref``: the reply is its POST's answer."""
+
+SERVER_PING = Classic(PING)
+"""A bare word, where a client's ping is an event."""
+TIMEOUT = Classic("chsk/timeout")
+"""Ends a poll without news, or a POST whose reply did not come."""
+DUMMY = Classic("chsk/dummy-cb-200")
+"""Ends a POST that asked for no reply."""
+FAILED = "chsk/error"
+"""The reply that Sente's clients know as a failed one (``cb-error?``): its wire has no place for a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An event from a classic client; ``ref`` goes back with the reply, if it ``asks`` for one."""
+
+    event: Event
+    ref: Any = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is a callback: anything that is true in Clojure, so 0 and "" are."""
+        return self.ref is not None and self.ref is not False
+
+
+def greeting(uid: Any, data: Any) -> Classic:
+    """The handshake: a client's first frame, or the answer to its first poll.
+
+    >>> greeting("ada", None).message
+    ['chsk/handshake', ['ada', None, None]]
+    """
+    return Classic([HANDSHAKE, [NIL_UID if uid is None else uid, None, data]])
+
+
+def read_said(plain: Any, size: int) -> Said:
+    """What a classic client said in a frame or POST of ``size`` bytes: ``[event, ref]`` or ``[event]``.
+
+    Raises:
+        ProtocolError: it is no list. What is merely no event becomes ``chsk/bad-event``, as null and ``[]`` do.
+    """
+    if plain is None:
+        plain = []
+    if not isinstance(plain, list):
+        raise ProtocolError("a message is a list [event, callback]")
+    event, ref, *_ = [*plain, None, None]
+    return Said(read_event(event, size), ref)
