@@ -7,7 +7,7 @@ import pytest
 from sente.errors import ConfigError, Rejected
 from sente.interfaces import JoinablePacker, Packer
 from sente.packers.json import JsonPacker
-from sente.packers.negotiation import choose, packers
+from sente.packers.negotiation import choose, classic_packer, packers
 
 
 class Reversed:
@@ -62,3 +62,21 @@ def test_what_a_packer_is() -> None:
     assert isinstance(Reversed(), Packer)
     assert not isinstance(Reversed(), JoinablePacker)
     assert isinstance(JsonPacker(), JoinablePacker)
+
+
+def test_classic_clients_speak_what_is_served_under_that_name_or_a_packer_of_their_own() -> None:
+    served = packers("json")
+    own = Reversed()
+    assert classic_packer(None, served) is None
+    assert classic_packer("json", served) is served[0]
+    assert classic_packer(served[0], served) is served[0]
+    assert classic_packer(own, served) is own
+    assert isinstance(classic_packer("json", [own]), JsonPacker)
+
+
+@pytest.mark.parametrize("wanted", [True, False, "", "json,json", "edn", ["json"], JsonPacker()])
+def test_what_classic_cannot_be(wanted: Any) -> None:
+    with pytest.raises(
+        ConfigError, match=r"classic|packers: (there is no packer|name at least one|'json' is named twice)"
+    ):
+        classic_packer(wanted, packers("json"))
