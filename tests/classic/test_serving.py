@@ -379,6 +379,17 @@ async def test_disconnect_closes_as_sente_does() -> None:
         assert (await fetch(chsk, query=f"{CLIENT}&uid=ada")).json[0][0] == "chsk/handshake"
 
 
+async def test_a_poll_that_was_given_up_gets_no_push() -> None:
+    async with socket(ServerSettings(batch_poll=0)) as chsk:
+        await fetch(chsk, query=f"{CLIENT}&uid=ada")
+        poll = Exchange(chsk, query=f"{CLIENT}&uid=ada")
+        await until(lambda: chsk.connected_uids.poll)
+        poll.disconnect()
+        assert (await poll.answer()).status == 503
+        chsk.send("ada", "a/b", 1)
+        assert (await fetch(chsk, query=f"{CLIENT}&uid=ada")).json == [[["a/b", 1]], None]
+
+
 async def test_a_push_that_found_nobody_is_counted() -> None:
     async with socket() as chsk:
         line = await opened(chsk, f"{CLIENT}&uid=ada")
