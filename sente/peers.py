@@ -35,6 +35,9 @@ class Peers:
         self._peers: dict[AnyClient, Peer] = {}
         self._running: dict[UserId, dict[AnyClient, None]] = {}
 
+    def __len__(self) -> int:
+        return len(self._peers)
+
     def __getitem__(self, client: AnyClient) -> Peer:
         return self._peers[client]
 

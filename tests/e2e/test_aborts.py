@@ -63,6 +63,6 @@ async def test_who_breaks_off_leaves_nothing(words: bytes) -> None:
         hub = chsk._hub
         await until(lambda: chsk.stats["sessions"] > 0 and len(hub._sessions) == 0 and not hub._peers)
         await until(lambda: len(asyncio.all_tasks()) <= before)
-        assert (hub._links, hub._clients_of, chsk.connected_uids.any) == ({}, {}, frozenset())
+        assert (hub._links, hub._peers.everyone(), chsk.connected_uids.any) == ({}, [], frozenset())
         assert len(hub._sessions._graves) <= 5
     assert noise == []
