@@ -112,7 +112,8 @@ class Lines:
             link = self._exchange("post", NEVER, seq, (*self.talk.say(), Control(Event(BYE))))
         else:
             self.say(now)
-            self._actions.append(Close(link, 1000, "goodbye"))
+            # In words too, as hypercorn reports every close of a client as 1006.
+            self._actions += [Transmit(link, (Control(Event(BYE)),)), Close(link, 1000, "goodbye")]
         self.pop(link)  # nobody waits for its answer
 
     # -- talking

@@ -1,17 +1,26 @@
-"""A real uvicorn on a free port of this machine, in the test's own loop."""
+"""Real servers on free ports of this machine, in the test's own loop."""
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import hypercorn.asyncio
 import uvicorn
+from granian.constants import Interfaces
+from granian.server.embed import Server as Granian
+
+SERVERS = ("uvicorn", "hypercorn", "granian")
+
+
+def serving(app: Any, server: str = "uvicorn") -> AbstractAsyncContextManager[int]:
+    """Serve ``app`` and yield the port."""
+    return {"uvicorn": _uvicorn, "hypercorn": _hypercorn, "granian": _granian}[server](app)
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[int]:
-    """Serve ``app`` and yield the port."""
+async def _uvicorn(app: Any) -> AsyncIterator[int]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
@@ -26,3 +35,46 @@ async def serving(app: Any) -> AsyncIterator[int]:
         server.should_exit = True
         await task
         listener.close()
+
+
+@asynccontextmanager
+async def _hypercorn(app: Any) -> AsyncIterator[int]:
+    listener = socket.create_server(("127.0.0.1", 0))  # who connects before it has started waits
+    port = listener.getsockname()[1]
+    config = hypercorn.Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.loglevel = "warning"
+    config.graceful_timeout = 5
+    stop = asyncio.Event()
+    task = asyncio.create_task(hypercorn.asyncio.serve(app, config, shutdown_trigger=stop.wait))
+    try:
+        yield port
+    finally:
+        stop.set()
+        await task
+
+
+@asynccontextmanager
+async def _granian(app: Any) -> AsyncIterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    server = Granian(app, port=port, interface=Interfaces.ASGI, log_enabled=False)
+    task = asyncio.create_task(server.serve())
+    while not await _accepts(port):
+        if task.done():
+            await task
+        await asyncio.sleep(0.01)
+    try:
+        yield port
+    finally:
+        server.stop()
+        await task
+
+
+async def _accepts(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -13,7 +13,7 @@ import pytest
 from sente import ChannelSocket, ClientSettings, Message
 from sente.client import Client
 from tests.e2e.proxy import CuttingProxy
-from tests.e2e.serving import serving
+from tests.e2e.serving import SERVERS, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
@@ -51,9 +51,9 @@ class Books:
 
 
 @asynccontextmanager
-async def behind_a_bad_line(seed: int) -> AsyncIterator[tuple[Books, CuttingProxy]]:
+async def behind_a_bad_line(seed: int, server: str = "uvicorn") -> AsyncIterator[tuple[Books, CuttingProxy]]:
     books = Books()
-    async with serving(books.chsk) as port, CuttingProxy(port, seed).running() as proxy:
+    async with serving(books.chsk, server) as port, CuttingProxy(port, seed).running() as proxy:
         yield books, proxy
 
 
@@ -178,6 +178,13 @@ async def test_events_flow_both_ways_over_a_line_that_is_cut(
     client: Callable[..., Any], transport: Literal["auto", "ws", "poll"]
 ) -> None:
     async with behind_a_bad_line(seed=1) as (books, proxy), client(proxy.port, transport) as speaker:
+        await converse(books, proxy, speaker)
+
+
+@pytest.mark.parametrize("transport", ["ws", "poll"])
+@pytest.mark.parametrize("server", [server for server in SERVERS if server != "uvicorn"])
+async def test_other_servers_lose_nothing_either(server: str, transport: Literal["ws", "poll"]) -> None:
+    async with behind_a_bad_line(3, server) as (books, proxy), python_client(proxy.port, transport) as speaker:
         await converse(books, proxy, speaker)
 
 

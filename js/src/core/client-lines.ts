@@ -109,15 +109,16 @@ export class Lines {
   /** Say what waits, and goodbye. Nobody waits for its answer. */
   takeLeave(now: number): void {
     const link = this.#websocket;
+    const bye: Packet = { type: "control", event: { id: BYE, data: null, size: 0 } };
     if (link !== undefined) {
       this.say(now);
+      this.#actions.push({ type: "transmit", link, packets: [bye] }); // in words too: not every server tells the code
       this.#actions.push({ type: "close", link, code: 1000, reason: "goodbye" });
       this.#ways.delete(link);
     } else if (this.#info) {
       const { outbox } = this.talk;
       outbox.rewind(outbox.acked); // POSTs under way are given up: what they carry goes along
       const { cursor } = outbox;
-      const bye: Packet = { type: "control", event: { id: BYE, data: null, size: 0 } };
       this.pop(this.#exchange(this.#info, "post", NEVER, cursor, [...this.talk.say(), bye]));
     }
   }

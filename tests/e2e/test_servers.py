@@ -11,16 +11,18 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
+from starlette.applications import Starlette
 from starlette.middleware.sessions import SessionMiddleware
+from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from sente import ChannelSocket, Limits, ServerSettings
+from sente import ChannelSocket, Client, Limits, ServerSettings
 from sente.integrations.fastapi import channel_router
 from sente.protocol.framing import read_row
-from tests.asgi import HELLO, PATIENCE, QUERY, row, until
-from tests.e2e.serving import serving
+from tests.asgi import HELLO, PATIENCE, QUERY, TRANSPORTS, TransportName, row, until
+from tests.e2e.serving import SERVERS, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -47,10 +49,20 @@ def under_fastapi(chsk: ChannelSocket) -> Any:
     return app
 
 
-@pytest.fixture(params=[plain, under_fastapi], ids=["plain", "fastapi"])
+def under_starlette(chsk: ChannelSocket) -> Any:
+    """As the deployment guide shows it."""
+    path = "/chsk{rest:path}"
+    return Starlette(routes=[Route(path, chsk), WebSocketRoute(path, chsk)], lifespan=chsk.lifespan)
+
+
+EVERYWHERE = [(server, around) for server in SERVERS for around in (plain, under_starlette, under_fastapi)]
+
+
+@pytest.fixture(params=EVERYWHERE, ids=lambda param: f"{param[0]}-{param[1].__name__}")
 async def served(request: pytest.FixtureRequest) -> AsyncIterator[tuple[ChannelSocket, str]]:
+    server, around = request.param
     chsk = ChannelSocket(user_id=lambda _: "ada", settings=SETTINGS)
-    async with serving(request.param(chsk)) as port:
+    async with serving(around(chsk), server) as port:
         yield chsk, f"127.0.0.1:{port}/chsk?{QUERY}"
 
 
@@ -72,6 +84,20 @@ async def test_a_websocket_is_served(served: tuple[ChannelSocket, str]) -> None:
     async with websocket(url) as socket:
         assert "chsk/handshake" in str(await say(socket, HELLO))
         assert await say(socket, [["chat/echo", "先手"], 1, 1, None, "request"]) == ["先手", 1, 1, 1, "reply"]
+    await until(lambda: not chsk.connected_uids.any)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_client_converses_and_its_goodbye_is_heard(
+    served: tuple[ChannelSocket, str], transport: TransportName
+) -> None:
+    chsk, url = served
+    chsk.on("chat/echo")(lambda msg: msg.data)
+    async with Client(f"http://{url.partition('?')[0]}", transport=transport) as client:
+        assert await client.request("chat/echo", "x" * 40_000, timeout=PATIENCE) == "x" * 40_000
+        events = client.events("chat/said")
+        chsk.send("ada", "chat/said", "先手")
+        assert (await anext(events)).data == "先手"
     await until(lambda: chsk.stats["ended goodbye"])
 
 
