@@ -67,7 +67,7 @@ async def _granian(app: Any) -> AsyncIterator[int]:
     try:
         yield port
     finally:
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
         await task
 
 

@@ -6,10 +6,11 @@ import os
 import re
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from socket import create_server
 from typing import Any
 
 import httpx2
@@ -27,44 +28,56 @@ QUERY = "v=1&packers=json&client-id="
 FOREVER = "3600"
 
 
-class Server:
-    """uvicorn in a process of its own."""
+APPLICATION = "tests.e2e.draining_app:app"
+COMMANDS = {
+    "uvicorn": "uvicorn {app} --port {port}",
+    "hypercorn": "hypercorn {app} --bind 127.0.0.1:{port} --workers 0 --graceful-timeout 8",
+    "granian": "granian --interface asgi {app} --port {port}",
+}
+"""As the deployment guide has them."""
+STARTED = r"running on http://|Running on http://|Started worker"
+ENDS = {"uvicorn": -signal.SIGTERM, "hypercorn": 0, "granian": 0}
 
-    def __init__(self, process: Process) -> None:
+
+class Server:
+    """A server in a process of its own."""
+
+    def __init__(self, process: Process, host: str) -> None:
         self.process = process
-        self.host = ""
+        self.host = host
         self.log = ""
 
-    async def read_log(self, pattern: str) -> re.Match[str]:
-        assert self.process.stderr is not None
-        while not (found := re.search(pattern, self.log)):
-            line = await asyncio.wait_for(self.process.stderr.readline(), PATIENCE)
+    async def wait_for(self, pattern: str) -> None:
+        assert self.process.stdout is not None
+        while not re.search(pattern, self.log):
+            line = await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)
             assert line, self.log
             self.log += line.decode()
-        return found
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
     async def exit_code(self) -> int:
-        assert self.process.stderr is not None
-        self.log += (await asyncio.wait_for(self.process.stderr.read(), PATIENCE)).decode()
+        assert self.process.stdout is not None
+        self.log += (await asyncio.wait_for(self.process.stdout.read(), PATIENCE)).decode()
         assert "Traceback" not in self.log, self.log
         return await self.process.wait()
 
 
 @asynccontextmanager
-async def running(*application: str, drain: str = "3") -> AsyncIterator[Server]:
+async def running(name: str = "uvicorn", *, drain: str = "3", app: str = APPLICATION) -> AsyncIterator[Server]:
+    with create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", "0"),
-        *(application or ["tests.e2e.draining_app:app"]),
-        stderr=PIPE,
+        *(sys.executable, "-m", *COMMANDS[name].format(app=app, port=port).split()),
+        stdout=PIPE,
+        stderr=STDOUT,
         cwd=Path(__file__).parents[2],
         env={**os.environ, "DRAIN": drain},
     )
     try:
-        server = Server(process)
-        server.host = (await server.read_log(r"running on http://([\d.:]+)"))[1]
+        server = Server(process, f"127.0.0.1:{port}")
+        await server.wait_for(STARTED)
         yield server
     finally:
         if process.returncode is None:
@@ -117,8 +130,9 @@ async def begin_work(socket: ClientConnection, seconds: float) -> None:
     assert "work/begun" in str(await socket.recv())
 
 
-async def test_clients_are_let_go_in_peace() -> None:
-    async with running() as server, websocket(server) as socket, websocket(server, "/other") as other:
+@pytest.mark.parametrize("name", ["uvicorn", "hypercorn"])
+async def test_clients_are_let_go_in_peace(name: str) -> None:
+    async with running(name) as server, websocket(server) as socket, websocket(server, "/other") as other:
         polling = asyncio.create_task(poll(server))
         await begin_work(socket, 0.5)
         await asyncio.sleep(0.1)  # the poll is on its way
@@ -129,21 +143,34 @@ async def test_clients_are_let_go_in_peace() -> None:
         assert (is_bye(heard[0]), code) == (True, 1001)
         [batch] = await polling
         assert is_bye(batch)
-        assert await server.exit_code() == -signal.SIGTERM  # as uvicorn ends by itself
+        assert await server.exit_code() == ENDS[name]  # as it ends by itself
 
 
 async def test_uvicorn_ends_like_that_by_itself() -> None:
-    async with running("--factory", "fastapi:FastAPI") as server:
+    async with running(app="fastapi:FastAPI --factory") as server:
         server.terminate()
         assert await server.exit_code() == -signal.SIGTERM
 
 
-async def test_clients_that_do_not_cooperate_hold_nothing_up_for_long() -> None:
-    async with running(drain="0.3") as server, websocket(server) as socket:
+@pytest.mark.parametrize("name", ["uvicorn", "hypercorn"])
+async def test_clients_that_do_not_cooperate_hold_nothing_up_for_long(name: str) -> None:
+    async with running(name, drain="0.3") as server, websocket(server) as socket:
         await begin_work(socket, 3600)
         server.terminate()
         assert await listen(socket) == ([], 1001)  # neither the event nor the handler is waited for
-        assert await server.exit_code() == -signal.SIGTERM
+        assert await server.exit_code() == ENDS[name]
+
+
+async def test_granian_cuts_websockets_off_and_lets_polls_go() -> None:
+    async with running("granian") as server, websocket(server) as socket:
+        polling = asyncio.create_task(poll(server))
+        await begin_work(socket, 0.5)
+        await asyncio.sleep(0.1)  # the poll is on its way
+        server.terminate()
+        assert await listen(socket, 1) == ([], None)  # without a word, and without a close frame
+        [batch] = await polling
+        assert is_bye(batch)
+        assert await server.exit_code() == ENDS["granian"]
 
 
 async def test_a_second_signal_does_not_wait() -> None:
