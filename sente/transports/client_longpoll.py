@@ -1,5 +1,6 @@
 """A client's HTTP exchanges, on httpx2."""
 
+import ssl
 from collections.abc import Mapping
 from typing import Literal
 
@@ -35,6 +36,7 @@ class Fetcher:
                 limits=httpx2.Limits(keepalive_expiry=KEEP_ALIVE),  # the session knows how many it has under way
                 headers={"accept-encoding": "identity"},  # packers compress; and no body grows beyond its limit
                 trust_env=False,
+                verify=ssl.create_default_context(),  # as websockets does, so that both transports trust the same
             )
         try:
             async with self._client.stream(method, url, headers=headers, content=body or None) as response:

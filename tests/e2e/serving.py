@@ -11,6 +11,8 @@ import uvicorn
 from granian.constants import Interfaces
 from granian.server.embed import Server as Granian
 
+from tests.e2e.ports import accepts, free_port
+
 SERVERS = ("uvicorn", "hypercorn", "granian")
 
 
@@ -56,11 +58,10 @@ async def _hypercorn(app: Any) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def _granian(app: Any) -> AsyncIterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     server = Granian(app, port=port, interface=Interfaces.ASGI, log_enabled=False)
     task = asyncio.create_task(server.serve())
-    while not await _accepts(port):
+    while not await accepts(port):
         if task.done():
             await task
         await asyncio.sleep(0.01)
@@ -69,12 +70,3 @@ async def _granian(app: Any) -> AsyncIterator[int]:
     finally:
         server.stop()  # type: ignore[no-untyped-call]
         await task
-
-
-async def _accepts(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True

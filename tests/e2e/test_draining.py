@@ -3,14 +3,12 @@
 import asyncio
 import json
 import os
-import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from socket import create_server
 from typing import Any
 
 import httpx2
@@ -21,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 
 from sente.protocol.framing import read_row
 from tests.asgi import HELLO, PATIENCE, row
+from tests.e2e.ports import accepts, free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -35,7 +34,6 @@ COMMANDS = {
     "granian": "granian --interface asgi {app} --port {port}",
 }
 """As the deployment guide has them."""
-STARTED = r"running on http://|Running on http://|Started worker"
 ENDS = {"uvicorn": -signal.SIGTERM, "hypercorn": 0, "granian": 0}
 
 
@@ -45,43 +43,37 @@ class Server:
     def __init__(self, process: Process, host: str) -> None:
         self.process = process
         self.host = host
-        self.log = ""
-
-    async def wait_for(self, pattern: str) -> None:
-        assert self.process.stdout is not None
-        while not re.search(pattern, self.log):
-            line = await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)
-            assert line, self.log
-            self.log += line.decode()
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
     async def exit_code(self) -> int:
         assert self.process.stdout is not None
-        self.log += (await asyncio.wait_for(self.process.stdout.read(), PATIENCE)).decode()
-        assert "Traceback" not in self.log, self.log
+        log = (await asyncio.wait_for(self.process.stdout.read(), PATIENCE)).decode()
+        assert "Traceback" not in log, log
         return await self.process.wait()
 
 
 @asynccontextmanager
 async def running(name: str = "uvicorn", *, drain: str = "3", app: str = APPLICATION) -> AsyncIterator[Server]:
-    with create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *COMMANDS[name].format(app=app, port=port).split()),
         stdout=PIPE,
         stderr=STDOUT,
+        start_new_session=True,
         cwd=Path(__file__).parents[2],
         env={**os.environ, "DRAIN": drain},
     )
     try:
         server = Server(process, f"127.0.0.1:{port}")
-        await server.wait_for(STARTED)
+        while not await accepts(port):
+            assert process.returncode is None, "it has ended"
+            await asyncio.sleep(0.05)
         yield server
     finally:
         if process.returncode is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # granian's worker too
         await process.wait()
 
 
