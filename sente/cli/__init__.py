@@ -2,13 +2,16 @@
 
 import argparse
 import errno
+import json
 import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from sente.transports.script import FILE as CLIENT
 
@@ -25,8 +28,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = commands.add_parser("demo", help="run the demo, a chat to click on", description="Run the demo.")
     demo.add_argument("--port", type=_port, help=f"default: {PORT}, or the next one that is free")
     demo.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this computer can reach")
+    doctor = commands.add_parser(
+        "doctor", help="say why clients do not reach a server", description="Examine a running channel socket."
+    )
+    doctor.add_argument("url", help="its address, as clients have it: https://app.example.com/chsk")
+    doctor.add_argument("--quick", action="store_true", help="do not hold a poll, which takes 20 s")
+    doctor.add_argument("--json", action="store_true", help="print a list of findings for programs")
+    doctor.add_argument("--csrf", metavar="TOKEN", help="what clients of this server present as csrf")
+    doctor.add_argument("--header", action="append", default=[], type=_header, help="for example 'Cookie: session=...'")
     options = parser.parse_args(arguments)
+    if options.command == "doctor":
+        return _doctor(options.url, dict(options.header), options.csrf, quick=options.quick, as_json=options.json)
     return _demo(options.host, options.port)
+
+
+def _doctor(url: str, headers: dict[str, str], csrf: str | None, *, quick: bool, as_json: bool) -> int:
+    if find_spec("websockets") is None:
+        _fail('the doctor needs websockets: pip install "sente-channels[client]"')
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        _fail(f"{url!r} is no address: give the whole of it, for example http://localhost:8000/chsk")
+    from sente.cli.doctor import Doctor  # here, as its library is optional
+
+    findings = []
+    for finding in Doctor(url, headers, csrf, quick).examine():
+        findings.append(finding)
+        if not as_json:
+            word = {True: "ok  ", False: "FAIL", None: "--  "}[finding.ok]
+            print(f"{word}  {finding.check:<14}  {finding.said}", flush=True)
+            for line in finding.fix:
+                print(f"{'':22}{line}", flush=True)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    return int(any(finding.ok is False for finding in findings))
 
 
 def _demo(host: str, port: int | None) -> int:
@@ -72,6 +105,13 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) < 65536):
         raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
     return int(text)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no header: write it like 'Cookie: session=...'")
+    return name.strip(), value.strip()
 
 
 def _fail(message: str) -> NoReturn:

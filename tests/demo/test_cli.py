@@ -133,3 +133,24 @@ class TestDemo:
     )
     def test_the_address_is_one_to_open(self, host: str, url: str) -> None:
         assert cli._url(host, 80) == url
+
+
+class TestDoctor:
+    """What it says before it examines anything; the rest is in tests/e2e."""
+
+    def test_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        monkeypatch.setattr(cli, "find_spec", lambda name: None)
+        with pytest.raises(SystemExit):
+            cli.main(["doctor", "http://localhost:8000/chsk"])
+        assert capsys.readouterr().err == 'sente: the doctor needs websockets: pip install "sente-channels[client]"\n'
+
+    @pytest.mark.parametrize("url", ["localhost:8000/chsk", "ws://localhost/chsk", "http:///chsk", ""])
+    def test_it_wants_a_whole_address(self, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            cli.main(["doctor", url])
+        assert "give the whole of it" in capsys.readouterr().err
+
+    def test_a_header_has_a_colon(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            cli.main(["doctor", "http://localhost/chsk", "--header", "session=1"])
+        assert "is no header: write it like 'Cookie: session=...'" in capsys.readouterr().err
