@@ -23,6 +23,7 @@ from sente.client import Client
 from sente.protocol import settings
 from sente.protocol.greeting import Head, Hello, read_first, read_info
 from sente.protocol.messages import read_packet
+from tests.e2e.serving import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 CHAT = ROOT / "examples" / "chat"
@@ -179,6 +180,13 @@ def test_javascript_is_well_formed(tmp_path: Path) -> None:
 def test_the_tutorial_shows_the_example(file: str) -> None:
     assert (CHAT / file).read_text() in (ROOT / "docs" / "tutorial.md").read_text()
     assert len((CHAT / file).read_text().splitlines()) <= 40
+
+
+def test_the_deployment_guide_shows_what_is_tested() -> None:
+    guide = ROOT / "docs" / "guides" / "deployment.md"
+    assert (guide.parent / "nginx.conf").read_text() in [text for _, text in blocks(guide, "nginx")]
+    shown = [text.splitlines() for _, text in blocks(guide, "console")]
+    assert [f"$ {command.format(app='main:app', port=8000)}" for command in COMMANDS.values()] in shown
 
 
 @pytest.mark.e2e

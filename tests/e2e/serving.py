@@ -13,7 +13,14 @@ from granian.server.embed import Server as Granian
 
 from tests.e2e.ports import accepts, free_port
 
-SERVERS = ("uvicorn", "hypercorn", "granian")
+COMMANDS = {
+    "uvicorn": "uvicorn {app} --port {port}",
+    "hypercorn": "hypercorn {app} --bind 127.0.0.1:{port} --workers 0 --graceful-timeout 8",
+    "granian": "granian --interface asgi {app} --port {port}",
+}
+"""As the deployment guide has them."""
+
+SERVERS = tuple(COMMANDS)
 
 
 def serving(app: Any, server: str = "uvicorn") -> AbstractAsyncContextManager[int]:

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from sente.protocol.framing import read_row
 from tests.asgi import HELLO, PATIENCE, row
 from tests.e2e.ports import accepts, free_port
+from tests.e2e.serving import COMMANDS
 
 pytestmark = pytest.mark.e2e
 
@@ -28,12 +29,7 @@ FOREVER = "3600"
 
 
 APPLICATION = "tests.e2e.draining_app:app"
-COMMANDS = {
-    "uvicorn": "uvicorn {app} --port {port}",
-    "hypercorn": "hypercorn {app} --bind 127.0.0.1:{port} --workers 0 --graceful-timeout 8",
-    "granian": "granian --interface asgi {app} --port {port}",
-}
-"""As the deployment guide has them."""
+APPLICATION = "tests.e2e.draining_app:app"
 ENDS = {"uvicorn": -signal.SIGTERM, "hypercorn": 0, "granian": 0}
 
 
