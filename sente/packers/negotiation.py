@@ -1,23 +1,67 @@
-"""Which packer a connection speaks."""
+"""Which packer a connection speaks, and what of it the other side reads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from sente.errors import ConfigError, Rejected
 from sente.interfaces import Packer
+from sente.packers.auto import AutoPacker
+from sente.packers.handlers import TypeHandler
 from sente.packers.json import JsonPacker
+from sente.packers.msgpack import MsgpackPacker
+from sente.packers.transit import TransitPacker
 
-BUILT_IN = {"json": JsonPacker}
+BUILT_IN: Mapping[str, Callable[..., Packer]] = {
+    "auto": AutoPacker,
+    "json": JsonPacker,
+    "msgpack": MsgpackPacker,
+    "transit": TransitPacker,
+}
+
+Wanted: TypeAlias = str | Packer | Iterable[str | Packer]
+"""What ``packers=`` takes: names with commas, objects, or a list of both."""
 
 
-def packers(wanted: str | Packer | Iterable[str | Packer]) -> tuple[Packer, ...]:
+@runtime_checkable
+class VariedPacker(Packer, Protocol):
+    """A packer with capabilities: forms that not everyone who knows its name can read."""
+
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """What this side reads."""
+        ...
+
+    def for_peer(self, accepts: Collection[str]) -> Packer:
+        """The packer of the same name that writes only what such a peer reads; the same object for the same peer."""
+        ...
+
+
+def get(name: str, *, types: Iterable[TypeHandler[Any]] = ()) -> Packer:
+    """A built-in packer by its name.
+
+    >>> get("json").pack([1, 2])
+    '[1,2]'
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in BUILT_IN:
+        raise ConfigError(f"packers: there is no packer {name!r}; built in: {', '.join(BUILT_IN)}")
+    return BUILT_IN[name](types=types)
+
+
+def packers(wanted: Wanted, types: Iterable[TypeHandler[Any]] = ()) -> tuple[Packer, ...]:
     """The packers that a setting names, in order of preference: names, objects, or both.
 
-    >>> [packer.name for packer in packers("json")]
-    ['json']
+    ``types`` are for those that are given by name; an object has its own.
+
+    >>> [packer.name for packer in packers("auto, json")]
+    ['auto', 'json']
 
     Raises:
         ConfigError: a name is unknown, given twice, or there is none.
     """
+    types = tuple(types)
     if isinstance(wanted, str):
         wanted = [name.strip() for name in wanted.split(",") if name.strip()]
     elif isinstance(wanted, Packer):
@@ -25,9 +69,7 @@ def packers(wanted: str | Packer | Iterable[str | Packer]) -> tuple[Packer, ...]
     chosen: list[Packer] = []
     for packer in wanted:
         if isinstance(packer, str):
-            if packer not in BUILT_IN:
-                raise ConfigError(f"packers: there is no packer {packer!r}; built in: {', '.join(BUILT_IN)}")
-            packer = BUILT_IN[packer]()
+            packer = get(packer, types=types)
         if packer.name in {other.name for other in chosen}:
             raise ConfigError(f"packers: {packer.name!r} is named twice")
         chosen.append(packer)
@@ -55,15 +97,41 @@ def classic_packer(wanted: str | Packer | None, served: Sequence[Packer]) -> Pac
     return same
 
 
+def offer(packer: Packer) -> str:
+    """A packer's name with all that this side reads of it.
+
+    >>> offer(JsonPacker())
+    'json'
+    >>> offer(AutoPacker()).startswith("auto+gzip+msgpack")
+    True
+    """
+    return "+".join([packer.name, *packer.accepts]) if isinstance(packer, VariedPacker) else packer.name
+
+
+def read_offer(text: str) -> tuple[str, tuple[str, ...]]:
+    """Name and capabilities. A query that was not encoded has a space for each plus.
+
+    >>> read_offer("auto+msgpack gzip")
+    ('auto', ('msgpack', 'gzip'))
+    """
+    name, *accepts = text.strip().replace(" ", "+").split("+")
+    return name, tuple(accepts)
+
+
 def choose(served: Sequence[Packer], offered: str) -> Packer:
-    """The first packer served that the client offers (a list of names with commas).
+    """The first packer served that the client offers (a list of names with commas), as the client reads it.
 
     Raises:
         Rejected: 406, there is none.
     """
-    names = {name.strip() for name in offered.split(",")}
+    offers = dict(map(read_offer, offered.split(",")))
     for packer in served:
-        if packer.name in names:
-            return packer
+        if packer.name in offers:
+            return for_peer(packer, offers[packer.name])
     ours = ",".join(packer.name for packer in served)
     raise Rejected(406, f"no common packer: the server speaks packers={ours}")
+
+
+def for_peer(packer: Packer, accepts: Collection[str]) -> Packer:
+    """The packer as the other side reads it."""
+    return packer.for_peer(accepts) if isinstance(packer, VariedPacker) else packer
