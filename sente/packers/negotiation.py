@@ -1,10 +1,10 @@
 """Which packer a connection speaks, and what of it the other side reads."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from sente.errors import ConfigError, Rejected
-from sente.interfaces import Packer
+from sente.interfaces import Packer, VariedPacker
 from sente.packers.auto import AutoPacker
 from sente.packers.handlers import TypeHandler
 from sente.packers.json import JsonPacker
@@ -18,22 +18,8 @@ BUILT_IN: Mapping[str, Callable[..., Packer]] = {
     "transit": TransitPacker,
 }
 
-Wanted: TypeAlias = str | Packer | Iterable[str | Packer]
+Packers: TypeAlias = str | Packer | Iterable[str | Packer]
 """What ``packers=`` takes: names with commas, objects, or a list of both."""
-
-
-@runtime_checkable
-class VariedPacker(Packer, Protocol):
-    """A packer with capabilities: forms that not everyone who knows its name can read."""
-
-    @property
-    def accepts(self) -> tuple[str, ...]:
-        """What this side reads."""
-        ...
-
-    def for_peer(self, accepts: Collection[str]) -> Packer:
-        """The packer of the same name that writes only what such a peer reads; the same object for the same peer."""
-        ...
 
 
 def get(name: str, *, types: Iterable[TypeHandler[Any]] = ()) -> Packer:
@@ -50,7 +36,7 @@ def get(name: str, *, types: Iterable[TypeHandler[Any]] = ()) -> Packer:
     return BUILT_IN[name](types=types)
 
 
-def packers(wanted: Wanted, types: Iterable[TypeHandler[Any]] = ()) -> tuple[Packer, ...]:
+def packers(wanted: Packers, types: Iterable[TypeHandler[Any]] = ()) -> tuple[Packer, ...]:
     """The packers that a setting names, in order of preference: names, objects, or both.
 
     ``types`` are for those that are given by name; an object has its own.
@@ -97,17 +83,6 @@ def classic_packer(wanted: str | Packer | None, served: Sequence[Packer]) -> Pac
     return same
 
 
-def offer(packer: Packer) -> str:
-    """A packer's name with all that this side reads of it.
-
-    >>> offer(JsonPacker())
-    'json'
-    >>> offer(AutoPacker()).startswith("auto+gzip+msgpack")
-    True
-    """
-    return "+".join([packer.name, *packer.accepts]) if isinstance(packer, VariedPacker) else packer.name
-
-
 def read_offer(text: str) -> tuple[str, tuple[str, ...]]:
     """Name and capabilities. A query that was not encoded has a space for each plus.
 
@@ -132,6 +107,25 @@ def choose(served: Sequence[Packer], offered: str) -> Packer:
     raise Rejected(406, f"no common packer: the server speaks packers={ours}")
 
 
-def for_peer(packer: Packer, accepts: Collection[str]) -> Packer:
-    """The packer as the other side reads it."""
-    return packer.for_peer(accepts) if isinstance(packer, VariedPacker) else packer
+def for_peer(packer: Packer, accepts: Iterable[str]) -> Packer:
+    """The packer as the other side reads it. Of what that side says only what is known here counts."""
+    return packer.for_peer(frozenset(accepts) & {*packer.accepts}) if isinstance(packer, VariedPacker) else packer
+
+
+class Spoken:
+    """What an event is packed for: each packer served, in the variants that clients have asked for so far."""
+
+    def __init__(self, served: Sequence[Packer]) -> None:
+        self._served = served
+        self._variants: dict[str, dict[int, Packer]] = {packer.name: {} for packer in served}
+        self.packers = tuple(served)
+
+    def add(self, packer: Packer) -> Packer:
+        """A client speaks this variant."""
+        known = self._variants[packer.name]
+        if id(packer) not in known:
+            known[id(packer)] = packer
+            self.packers = tuple(
+                variant for served in self._served for variant in (self._variants[served.name].values() or [served])
+            )
+        return packer
