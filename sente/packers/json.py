@@ -68,7 +68,9 @@ class JsonPacker:
             return self._pack_exactly(value)
         return packed.decode()
 
-    part = pack
+    def part(self, value: Any, /) -> str:
+        """A value to be joined with others: packed."""
+        return self.pack(value)
 
     def unpack(self, wire: Wire, /) -> Any:
         """Read a value.

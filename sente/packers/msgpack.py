@@ -92,7 +92,9 @@ class MsgpackPacker:
         except PackError as error:
             raise blame(value, self._try, self._types.lower, error) from None
 
-    part = pack
+    def part(self, value: Any, /) -> bytes:
+        """A value to be joined with others: packed."""
+        return self.pack(value)
 
     def join(self, parts: Sequence[bytes], /) -> bytes:
         """The packed list of values that were packed one by one."""

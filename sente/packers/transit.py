@@ -73,7 +73,9 @@ class TransitPacker:
             return self._pack_exactly(value)
         return packed.decode() if packed and _is_true(packed, tags, value) else self._pack_exactly(value)
 
-    part = pack
+    def part(self, value: Any, /) -> str:
+        """A value to be joined with others: packed."""
+        return self.pack(value)
 
     def pack_plain(self, value: Any) -> str | None:
         """The value as plain JSON, which needs no tag; ``None`` if it cannot be that. Never raises."""

@@ -36,7 +36,7 @@ def test_names_objects_or_both() -> None:
     [
         ("", "name at least one"),
         ([], "name at least one"),
-        ("xml", "no packer 'xml'; built in: json"),
+        ("xml", "no packer 'xml'; built in: auto, json, msgpack, transit"),
         ("json,json", "twice"),
     ],
 )
