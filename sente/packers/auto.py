@@ -14,7 +14,7 @@ from sente.interfaces import Wire
 from sente.packers.compressed import CODINGS, compress, inflate, is_compressed
 from sente.packers.handlers import TypeHandler
 from sente.packers.limits import UnpackLimits
-from sente.packers.msgpack import MsgpackPacker
+from sente.packers.msgpack import MsgpackPacker, is_finite
 from sente.packers.transit import TransitPacker
 
 Form: TypeAlias = Literal["json", "transit", "msgpack"]
@@ -28,11 +28,12 @@ SMALL = 1024
 class Payload:
     """What a choice is made by."""
 
-    text: str | None
-    """The value as plain JSON; ``None`` if it has types that JSON has no word for, and is therefore packed as msgpack
-    where that is read."""
-    packed: Callable[[], bytes]
-    """Packs it as msgpack."""
+    packed: bytes
+    """The value as msgpack."""
+    typed: bool
+    """Whether it has bytes, or types that JSON has no word for."""
+    text: Callable[[], str | None]
+    """Writes it as plain JSON; ``None``: it needs tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,19 @@ def best(payload: Payload) -> tuple[Form, str]:
     """The rule for those who read msgpack, with its reason: msgpack when typed, small or full of numbers; else JSON, as
     browsers read that fastest.
 
-    >>> best(Payload(text='[1,2]', packed=lambda: b""))
+    >>> best(Payload(packed=b"\x92\x01\x02", typed=False, text=lambda: "[1,2]"))
     ('msgpack', 'it is small: msgpack is shorter')
     """
-    text = payload.text
-    if text is None:
+    packed = payload.packed
+    if payload.typed:
         return "msgpack", "it has bytes or types: msgpack has its own words for them"
-    if len(text) < SMALL:
+    if len(packed) < SMALL:
         return "msgpack", "it is small: msgpack is shorter"
-    if text.count(".", 0, 8 * SMALL) > min(len(text), 8 * SMALL) // 40 and len(payload.packed()) < 0.75 * len(text):
+    floats = packed.count(b"\xcb", 0, 8 * SMALL)
+    text = payload.text()
+    if text is None:
+        return "msgpack", "JSON would need tags for some of it"
+    if floats > min(len(packed), 8 * SMALL) // 20 and len(packed) < 0.75 * len(text):
         return "msgpack", "it is full of numbers with fractions: msgpack takes 9 bytes for each"
     return "json", "it is large and plain: JSON is read fastest"
 
@@ -172,17 +177,18 @@ class AutoPacker:
         if self._form is not None:
             packer = self._msgpack if self._form == "msgpack" else self._text
             return self._form, packer.pack(value), "this form was asked for"
-        text = self._text.pack_plain(value)
-        packed: list[bytes] = []
+        plain = self._msgpack.pack_plain(value)
+        packed = self._msgpack.pack(value) if plain is None else plain
+        text: list[str | None] = []
 
-        def pack() -> bytes:
-            packed[:] = packed or [self._msgpack.pack(value)]
-            return packed[0]
+        def write() -> str | None:
+            if not text:
+                sure = plain is not None and is_finite(plain)  # a UUID or NaN would have shown
+                text.append(self._text.pack_plain(value) if sure else None)
+            return text[0]
 
-        form, why = self._choose(Payload(text, pack))
-        if form == "msgpack":
-            return form, pack(), why
-        return form, self._text.pack(value) if text is None else text, why
+        form, why = self._choose(Payload(packed, plain is None, write))
+        return form, packed if form == "msgpack" else (write() or self._text.pack(value)), why
 
     def explain(self, value: Any) -> Choice:
         """Which form a value is packed in, what the others would cost, and why.
@@ -193,7 +199,9 @@ class AutoPacker:
         _, part, why = self._formed(value)
         frame = self.frame(part)
         text = self._text.pack(value)
-        textual = "transit" if self._text.pack_plain(value) is None else "json"
+        plain = self._msgpack.pack_plain(value)
+        sure = plain is not None and is_finite(plain)
+        textual = "json" if sure and self._text.pack_plain(value) is not None else "transit"
         candidates: dict[str, Wire] = {textual: text}
         if "msgpack" in self._peer:
             candidates["msgpack"] = self._msgpack.pack(value)

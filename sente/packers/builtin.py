@@ -109,9 +109,8 @@ def hashable(value: Any) -> Any:
 
 def read_set(rep: list[Any]) -> set[Any]:
     """A set. Members given twice are refused."""
-    value = set(map(hashable, rep))
-    if len(value) != len(rep) or type(rep) is not list:
-        raise UnpackError("a set names a member twice")
+    if type(rep) is not list or len(value := set(map(hashable, rep))) != len(rep):
+        raise UnpackError("a set is a list of members, each named once")
     return value
 
 

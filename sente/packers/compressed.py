@@ -3,6 +3,7 @@
 Deflate is not spoken: it is what gzip wraps, without the mark to tell it by.
 """
 
+import threading
 import zlib
 from importlib.util import find_spec
 
@@ -13,6 +14,8 @@ CODINGS = ("gzip", "zstd") if find_spec("zstandard") else ("gzip",)
 
 GZIP, ZSTD = 0x1F, 0x28
 """The first bytes. Alone they are whole numbers of msgpack; no msgpack of more than one byte begins with them."""
+
+_kept = threading.local()  # a compressor takes longer to make than to use, and serves one thread at a time
 
 
 def is_compressed(frame: bytes) -> bool:
@@ -29,9 +32,12 @@ def compress(frame: bytes, coding: str) -> bytes:
     if coding == "zstd":
         import zstandard
 
-        return zstandard.ZstdCompressor(level=1).compress(frame)
-    compressor = zlib.compressobj(1, wbits=31)
-    return compressor.compress(frame) + compressor.flush()
+        compressor = getattr(_kept, "zstd", None)
+        if compressor is None:
+            compressor = _kept.zstd = zstandard.ZstdCompressor(level=1)
+        return bytes(compressor.compress(frame))
+    deflater = zlib.compressobj(1, wbits=31)
+    return deflater.compress(frame) + deflater.flush()
 
 
 def inflate(frame: bytes, limit: int) -> bytes:

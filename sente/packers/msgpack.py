@@ -92,6 +92,13 @@ class MsgpackPacker:
         except PackError as error:
             raise blame(value, self._try, self._types.lower, error) from None
 
+    def pack_plain(self, value: Any) -> bytes | None:
+        """The value, if it has bytes and what JSON has words for, and nothing else; else ``None``."""
+        try:
+            return ormsgpack.packb(value, None, ASK)
+        except TypeError:
+            return None
+
     def part(self, value: Any, /) -> bytes:
         """A value to be joined with others: packed."""
         return self.pack(value)
@@ -225,6 +232,15 @@ class MsgpackPacker:
         return self._types.adopt(tag, read, data)
 
 
+def is_finite(packed: bytes) -> bool:
+    """Whether msgpack surely holds neither NaN nor an infinity.
+
+    >>> is_finite(MsgpackPacker().pack([1.5])), is_finite(MsgpackPacker().pack([float("inf")]))
+    (True, False)
+    """
+    return not NOT_FINITE.search(packed)
+
+
 def is_plain(value: Any) -> bool:
     """Whether a value surely holds nothing but what JSON has words for: no UUID, no enum, no NaN. A false "no" is
     possible, a false "yes" is not; ormsgpack knows in about the time that orjson takes.
@@ -233,7 +249,7 @@ def is_plain(value: Any) -> bool:
     (True, False)
     """
     try:
-        return not NOT_FINITE.search(ormsgpack.packb(value, None, ASK))
+        return is_finite(ormsgpack.packb(value, None, ASK))
     except TypeError:
         return False
 

@@ -29,6 +29,7 @@ EXACT = 2**53
 
 MARKS = ("~", "^", "`")
 UUID_TEXT = re.compile(rb'-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"')
+MARKED = re.compile(rb'"([~^`])')
 TAGGED = {bytes, TaggedValue}
 NOT_FINITE = {"NaN": math.nan, "INF": math.inf, "-INF": -math.inf}
 FINITE_NOT = {"nan": "NaN", "inf": "INF", "-inf": "-INF"}
@@ -71,19 +72,24 @@ class TransitPacker:
             packed = b"" if self._always_exact else write_text(value, write, big=False)
         except (TypeError, RecursionError):
             return self._pack_exactly(value)
-        return packed.decode() if packed and _is_true(packed, tags, value) else self._pack_exactly(value)
+        if not packed or not _is_true(packed, tags, value):
+            return self._pack_exactly(value)
+        return (packed if tags or not _may_be_marked(packed) else _with_escapes(packed)).decode()
 
     def part(self, value: Any, /) -> str:
         """A value to be joined with others: packed."""
         return self.pack(value)
 
     def pack_plain(self, value: Any) -> str | None:
-        """The value as plain JSON, which needs no tag; ``None`` if it cannot be that. Never raises."""
+        """The value as JSON without tags, if it needs none, else ``None``.
+
+        Only for what surely has no UUID, enum or NaN in it: those would be written as something else.
+        """
         try:
-            packed = b"" if self._always_exact else write_text(value, big=False)
-        except (TypeError, RecursionError):
+            packed = write_text(value, big=False)
+        except TypeError:
             return None
-        return packed.decode() if packed and _is_true(packed, 0, value) else None
+        return None if _may_be_marked(packed) else packed.decode()
 
     def join(self, parts: Sequence[str], /) -> str:
         """The text of a list whose items were packed one by one."""
@@ -185,6 +191,8 @@ class TransitPacker:
         if tag in SCALARS:
             try:
                 return SCALARS[tag](rep)
+            except UnpackError:
+                raise
             except (ValueError, KeyError) as error:
                 raise UnpackError(f"tag {tag!r}: no such value: {rep[:40]!r}") from error
         return self._types.raise_(tag, rep)
@@ -195,15 +203,24 @@ def _is_true(packed: bytes, tags: int, value: Any) -> bool:
 
     Finding single bytes costs next to nothing, and most of them are rare; so is everything looked for after them.
     """
-    if (tags or b"~" in packed) and packed.count(b'"~') != tags:
-        return False
-    if (b"^" in packed and b'"^' in packed) or (b"`" in packed and b'"`' in packed):
-        return False
+    if tags and (packed.count(b'"~') != tags or b'"^' in packed or b'"`' in packed):
+        return False  # the application's strings begin with marks too
     doubtful = b"null" in packed or (b"-" in packed and UUID_TEXT.search(packed))  # may have been NaN, or a UUID
     return not doubtful or (not tags and is_plain(value))
 
 
+def _with_escapes(packed: bytes) -> bytes:
+    """JSON text whose strings that begin with a mark get another. A quote after a backslash begins no string; one that
+    ends a string is never followed by a mark."""
+
+    def escape(found: re.Match[bytes]) -> bytes:
+        return found[0] if packed[found.start() - 1 : found.start()] == b"\\" else b'"~' + found[1]
+
+    return MARKED.sub(escape, packed)
+
+
 def _may_be_marked(raw: bytes) -> bool:
+    """Whether a string in JSON text may begin with a mark, be it hidden by an escape."""
     return (
         (b"~" in raw and b'"~' in raw)
         or (b"\\" in raw and b'"\\u00' in raw)
