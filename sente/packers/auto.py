@@ -31,7 +31,7 @@ class Payload:
     packed: bytes
     """The value as msgpack."""
     typed: bool
-    """Whether it has bytes, or types that JSON has no word for."""
+    """Whether it has types that neither JSON nor msgpack has a word for."""
     text: Callable[[], str | None]
     """Writes it as plain JSON; ``None``: it needs tags."""
 
@@ -60,13 +60,13 @@ def best(payload: Payload) -> tuple[Form, str]:
     """
     packed = payload.packed
     if payload.typed:
-        return "msgpack", "it has bytes or types: msgpack has its own words for them"
+        return "msgpack", "it has types: msgpack writes them in fewest bytes"
     if len(packed) < SMALL:
         return "msgpack", "it is small: msgpack is shorter"
     floats = packed.count(b"\xcb", 0, 8 * SMALL)
     text = payload.text()
     if text is None:
-        return "msgpack", "JSON would need tags for some of it"
+        return "msgpack", "it has bytes, or what else JSON would need tags for"
     if floats > min(len(packed), 8 * SMALL) // 20 and len(packed) < 0.75 * len(text):
         return "msgpack", "it is full of numbers with fractions: msgpack takes 9 bytes for each"
     return "json", "it is large and plain: JSON is read fastest"

@@ -15,6 +15,9 @@ T = TypeVar("T")
 OWN_FORMS = {type(None), bool, int, float, str, bytes, list, dict, TaggedValue}
 """What every packer writes as it stands, so that no handler can be asked about it. Their subclasses are asked about."""
 
+PACKING = object()
+"""The context in which a packer has models dumped."""
+
 ADOPTED = RAISE.keys() - {"m", "n", "cmap"}
 """The built-in tags whose decoder a handler may replace."""
 
@@ -67,13 +70,18 @@ class TypeHandler(Generic[T]):
         from pydantic_core import core_schema
 
         read = core_schema.no_info_plain_validator_function(self._from_plain)
-        write = core_schema.plain_serializer_function_ser_schema(self.encode, when_used="json")
+        write = core_schema.plain_serializer_function_ser_schema(self._to_plain, info_arg=True)
         ready = core_schema.is_instance_schema(self.type)
         return core_schema.json_or_python_schema(
             json_schema=read,
             python_schema=core_schema.union_schema([ready, read], mode="left_to_right"),
             serialization=write,
         )
+
+    def _to_plain(self, value: T, info: Any) -> Any:
+        if info.mode == "json":
+            return self.encode(value)
+        return _Kept(value) if info.context is PACKING else value
 
     def _from_plain(self, rep: Any) -> T:
         if self.decode is None:
@@ -82,6 +90,13 @@ class TypeHandler(Generic[T]):
             return self.decode(rep)
         except Exception as error:  # whatever it is, for pydantic it is a wrong value
             raise ValueError(f"this is no {self.type.__name__}") from error
+
+
+class _Kept:
+    """A value in a model that is being packed: pydantic would go on and take a dataclass apart."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 class Types:
@@ -94,7 +109,7 @@ class Types:
     def __init__(self, handlers: Iterable["TypeHandler[Any]"] = ()) -> None:
         self.handlers: Sequence[TypeHandler[Any]] = tuple(handlers)
         self._table: dict[type, Lower] = dict(LOWER)
-        self._known: dict[type, Lower] = dict(LOWER)
+        self._known: dict[type, Lower] = {**LOWER, _Kept: lambda kept: kept.value}
         self._raise: dict[str, Callable[[Any], Any]] = dict(RAISE)
         self._adopted: dict[str, Callable[[Any], Any]] = {}
         for index, handler in enumerate(self.handlers):
@@ -176,4 +191,4 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def _model(value: Any) -> Any:
-    return value.model_dump()
+    return value.model_dump(context=PACKING)

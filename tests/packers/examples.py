@@ -89,7 +89,7 @@ BACK: Mapping[str, Callable[[Any], Any]] = {
     "frozenset": set,
     "Enum": lambda value: value.value,
     "dataclass": dataclasses.asdict,
-    "pydantic model": lambda value: value.model_dump(),
+    "pydantic model": lambda value: {"total": value.total, "note": value.note},
 }
 """What comes back, where it is not what was given."""
 
