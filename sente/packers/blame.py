@@ -25,6 +25,8 @@ def blame(value: Any, pack: Callable[[Any], Any], lower: Callable[[Any], Any], e
             except PackError as inner:
                 value, path, error = part, path + step, inner
                 break
+            except RecursionError:  # the stack ends here: this is as far as one can say
+                return PackError(error.reason, path=path)
         else:
             break
     return PackError(error.reason, path=path)

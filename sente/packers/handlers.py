@@ -138,7 +138,7 @@ class Types:
         lower = self._known.get(kind) or self._resolve(kind)
         try:
             return lower(value)
-        except PackError:
+        except (PackError, RecursionError):
             raise
         except Exception as error:
             raise PackError(f"{kind.__name__} cannot be packed: its handler raised {error!r}") from error

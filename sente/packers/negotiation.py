@@ -120,7 +120,7 @@ class Spoken:
         self._variants: dict[str, dict[int, Packer]] = {packer.name: {} for packer in served}
         self.packers = tuple(served)
 
-    def add(self, packer: Packer) -> Packer:
+    def add(self, packer: Packer) -> None:
         """A client speaks this variant."""
         known = self._variants[packer.name]
         if id(packer) not in known:
@@ -128,4 +128,3 @@ class Spoken:
             self.packers = tuple(
                 variant for served in self._served for variant in (self._variants[served.name].values() or [served])
             )
-        return packer
