@@ -168,9 +168,7 @@ class ChannelSocket:
             raise ConfigError("send(None, ...): to reach the clients without a user, send to ANONYMOUS")
         return self._hub.send(None if isinstance(uid, Anonymous) else uid, event_id, data, flush=flush, form=form)
 
-    def broadcast(
-        self, event_id: str, data: Any = None, *, flush: bool = False, form: str | None = None
-    ) -> Receipt:
+    def broadcast(self, event_id: str, data: Any = None, *, flush: bool = False, form: str | None = None) -> Receipt:
         """Send an event to every client, like ``send``."""
         return self._hub.broadcast(event_id, data, flush=flush, form=form)
 

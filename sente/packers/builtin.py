@@ -21,7 +21,9 @@ Lower: TypeAlias = Callable[[Any], Any]
 Raise: TypeAlias = Callable[[Any], Any]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DURATION = re.compile(r"(-)?P(?:(\d{1,9})D)?(?:T(?:(\d{1,12})H)?(?:(\d{1,14})M)?(?:(\d{1,15})(?:\.(\d{1,6})\d*)?S)?)?", re.A)
+DURATION = re.compile(
+    r"(-)?P(?:(\d{1,9})D)?(?:T(?:(\d{1,12})H)?(?:(\d{1,14})M)?(?:(\d{1,15})(?:\.(\d{1,6})\d*)?S)?)?", re.A
+)
 DECIMAL = re.compile(r"-?(?:\d+(?:\.\d*)?(?:E[+-]?\d{1,9})?|NaN|Infinity)", re.A)
 
 

@@ -272,7 +272,9 @@ def _timestamp(value: datetime) -> bytes:
     nanoseconds = microseconds * 1000
     if not 0 <= seconds < 2**34:
         return struct.pack(">Iq", nanoseconds, seconds)
-    return struct.pack(">Q", nanoseconds << 34 | seconds) if nanoseconds or seconds >> 32 else struct.pack(">I", seconds)
+    return (
+        struct.pack(">Q", nanoseconds << 34 | seconds) if nanoseconds or seconds >> 32 else struct.pack(">I", seconds)
+    )
 
 
 def _read_timestamp(data: bytes) -> datetime:

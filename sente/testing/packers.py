@@ -33,7 +33,9 @@ def check_packer(packer: Packer, *values: Any) -> None:
     """
     assert isinstance(packer, Packer), "a packer has name, pack and unpack"
     name = packer.name
-    assert name and not set(name) & set("+, "), f"name {name!r}: no plus, comma or space, they mean something in an offer"
+    assert name and not set(name) & set("+, "), (
+        f"name {name!r}: no plus, comma or space, they mean something in an offer"
+    )
     for value in (*PACKETS, *([["a/b", value], None] for value in values)):
         before = copy.deepcopy(value)
         wire = _packed(packer, value)
@@ -59,7 +61,13 @@ def _packed(packer: Packer, value: Any) -> Wire:
 def _check_broken(packer: Packer, wire: Wire) -> None:
     """A frame that was cut off, or came with more, or of the other kind: read or refused, and nothing else raised."""
     if isinstance(wire, str):
-        broken: list[Wire] = [*(wire[:end] for end in range(len(wire))), wire + wire, "\0" + wire, wire.encode(), b"\xff"]
+        broken: list[Wire] = [
+            *(wire[:end] for end in range(len(wire))),
+            wire + wire,
+            "\0" + wire,
+            wire.encode(),
+            b"\xff",
+        ]
     else:
         broken = [*(wire[:end] for end in range(len(wire))), wire + wire, b"\xff" + wire, wire.hex(), b"\xc1"]
     for frame in broken:

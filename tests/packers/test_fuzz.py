@@ -27,7 +27,9 @@ typed_packers = pytest.mark.parametrize(
 )
 
 letters = st.characters(exclude_categories=["Cs"])
-texts = st.text(letters, max_size=12) | st.sampled_from(["~", "^ ", "`x", "~#set", '"~', '\\"^', "~~", "\0", "null", "-"])
+texts = st.text(letters, max_size=12) | st.sampled_from(
+    ["~", "^ ", "`x", "~#set", '"~', '\\"^', "~~", "\0", "null", "-"]
+)
 offsets = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 scalars = (
     st.none()
@@ -64,7 +66,11 @@ values = st.recursive(
     max_leaves=12,
 )
 plain_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=12,
 )
@@ -162,7 +168,16 @@ HOSTILE_TRANSIT = {
     ],
 }
 HOSTILE_MSGPACK = {
-    "ends too early": ["", "dd ff ff ff ff", "df ff ff ff ff", "db ff ff ff ff 61", "c6 ff ff ff ff", "c9 ff ff ff ff 01", "92 01", "cf 00"],
+    "ends too early": [
+        "",
+        "dd ff ff ff ff",
+        "df ff ff ff ff",
+        "db ff ff ff ff 61",
+        "c6 ff ff ff ff",
+        "c9 ff ff ff ff 01",
+        "92 01",
+        "cf 00",
+    ],
     "means nothing": ["c1", "d4 06 00", "d4 fe 00", "d4 80 00"],
     "too many": ["01 02", "90 c0"],
     "given twice": ["82 a1 61 01 a1 61 02", "82 01 01 c3 02", "82 01 01 cb 3f f0 00 00 00 00 00 00 02"],

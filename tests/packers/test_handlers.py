@@ -45,7 +45,9 @@ def there_and_back(name: str, value: Any, *types: Any) -> Any:
 
 @every_packer
 def test_handlers_nest(name: str) -> None:
-    basket = there_and_back(name, {"b": Basket(Money("EUR", Decimal(5)), {Money("JPY", Decimal(1))})}, BASKET, MONEY)["b"]
+    basket = there_and_back(name, {"b": Basket(Money("EUR", Decimal(5)), {Money("JPY", Decimal(1))})}, BASKET, MONEY)[
+        "b"
+    ]
     assert basket.items == [Money("EUR", Decimal(5)), {Money("JPY", Decimal(1))}]
 
 
@@ -151,7 +153,9 @@ def test_two_handlers_for_one_thing(other: Any) -> None:
 
 def test_two_handlers_without_a_tag_are_none_for_one_thing() -> None:
     types = [TypeHandler(tag=None, type=kind, encode=repr) for kind in (Basket, Money)]
-    assert get("json", types=types).pack([Money("EUR", Decimal(1))]) == '["Money(currency=\'EUR\', amount=Decimal(\'1\'))"]'
+    assert (
+        get("json", types=types).pack([Money("EUR", Decimal(1))]) == "[\"Money(currency='EUR', amount=Decimal('1'))\"]"
+    )
 
 
 class Bill(BaseModel):
