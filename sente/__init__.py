@@ -1,6 +1,6 @@
 """Realtime channel sockets: one small API over WebSocket and long-polling; Sente for Python."""
 
-from sente.channel_socket import ANONYMOUS, ChannelSocket
+from sente.channel_socket import ChannelSocket
 from sente.client import Change, Client, ClientState, Closed, Event
 from sente.dispatch import Message
 from sente.errors import (
@@ -16,7 +16,7 @@ from sente.errors import (
     SenteError,
     UnpackError,
 )
-from sente.interfaces import Packer
+from sente.interfaces import ANONYMOUS, Packer
 from sente.packers.handlers import TypeHandler
 from sente.presence import ConnectedUids
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings

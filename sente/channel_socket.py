@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from sente.classic import ClassicClients
 from sente.dispatch import Dispatcher, ErrorHook, H, Message
@@ -12,7 +12,7 @@ from sente.draining import drain_on_signals
 from sente.errors import ConfigError, Rejected
 from sente.hub import Hub
 from sente.inspector import Inspector
-from sente.interfaces import Packer, Receive, Scope, Send, UserId
+from sente.interfaces import Anonymous, Packer, Receive, Scope, Send, UserId
 from sente.packers.handlers import TypeHandler
 from sente.packers.negotiation import Packers, classic_packer
 from sente.packers.negotiation import packers as named_packers
@@ -28,20 +28,6 @@ from sente.transports.longpoll import LongPollTransport
 from sente.transports.script import ClientScript
 from sente.transports.websocket import WebSocketTransport
 
-
-class Anonymous:
-    """The type of ``ANONYMOUS``.
-
-    >>> ANONYMOUS
-    ANONYMOUS
-    """
-
-    def __repr__(self) -> str:
-        return "ANONYMOUS"
-
-
-ANONYMOUS: Final = Anonymous()
-"""Every client without a user: ``chsk.send(ANONYMOUS, "news/headline", {...})``."""
 
 OnReject: TypeAlias = Callable[[Connection, Rejected], Refusal | Awaitable[Refusal | None] | None]
 Csrf: TypeAlias = bool | Callable[[Connection, str | None], bool | Awaitable[bool]]
@@ -62,8 +48,7 @@ class ChannelSocket:
     All hooks take a ``Connection`` and may be sync or async.
 
     Args:
-        packers: What the server speaks, in order of preference: names with commas, objects, or a list of both. Each
-            must be able to write what is sent.
+        packers: What the server speaks, in order of preference: names with commas, objects, or a list of both.
         types: Handlers for custom types, for the packers given by name.
         user_id: Who a client is: a str, an int or ``None``. Default: ``session["uid"]``.
         handshake_data: What each client is given when it connects, as ``state.handshake_data``.
@@ -108,8 +93,9 @@ class ChannelSocket:
         )
         self._settings = settings or ServerSettings()
         self._dispatcher = Dispatcher()
+        types = tuple(types)
         served = named_packers(packers, types)
-        also = classic_packer(classic, served)
+        also = classic_packer(classic, served, types)
         self._hub = Hub(self._settings, served, security, self._dispatcher, handshake_data, self.send, classic=also)
         self._gate: Gate = self._hub
         if trace:

@@ -4,13 +4,28 @@ A plug-in is an object with the methods of one of these protocols; it is handed 
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 Wire: TypeAlias = str | bytes
 """What a packer writes: ``str`` travels as a text frame, ``bytes`` as a binary one."""
 
 UserId: TypeAlias = str | int | None
 """Who a client is: what ``user_id`` returns. ``None`` is a client without user."""
+
+
+class Anonymous:
+    """The type of ``ANONYMOUS``.
+
+    >>> ANONYMOUS
+    ANONYMOUS
+    """
+
+    def __repr__(self) -> str:
+        return "ANONYMOUS"
+
+
+ANONYMOUS: Final = Anonymous()
+"""Every client without a user: ``chsk.send(ANONYMOUS, "news/headline", {...})``."""
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -64,7 +64,9 @@ def packers(wanted: Packers, types: Iterable[TypeHandler[Any]] = ()) -> tuple[Pa
     return tuple(chosen)
 
 
-def classic_packer(wanted: str | Packer | None, served: Sequence[Packer]) -> Packer | None:
+def classic_packer(
+    wanted: str | Packer | None, served: Sequence[Packer], types: Iterable[TypeHandler[Any]] = ()
+) -> Packer | None:
     """The packer that clients of Sente's own speak, who name none: one of those served, or a further one.
 
     >>> classic_packer("json", packers("json")).name
@@ -75,7 +77,7 @@ def classic_packer(wanted: str | Packer | None, served: Sequence[Packer]) -> Pac
     """
     if wanted is None:
         return None
-    if not isinstance(wanted, str | Packer) or len(chosen := packers(wanted)) != 1:
+    if not isinstance(wanted, str | Packer) or len(chosen := packers(wanted, types)) != 1:
         raise ConfigError(f"classic={wanted!r}: name one packer, for example classic='json'")
     same = next((packer for packer in served if packer.name == chosen[0].name), chosen[0])
     if not isinstance(wanted, str) and same is not wanted:
