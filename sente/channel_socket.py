@@ -28,7 +28,6 @@ from sente.transports.longpoll import LongPollTransport
 from sente.transports.script import ClientScript
 from sente.transports.websocket import WebSocketTransport
 
-
 OnReject: TypeAlias = Callable[[Connection, Rejected], Refusal | Awaitable[Refusal | None] | None]
 Csrf: TypeAlias = bool | Callable[[Connection, str | None], bool | Awaitable[bool]]
 

@@ -52,7 +52,7 @@ def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int, 
             if isinstance(writer, JoinablePacker):
                 packed = parts[id(packer)] = writer.part([event_id, data])
             else:
-                packed = frames[id(packer)] = writer.pack([[[event_id, data]]])
+                packed = frames[id(packer)] = writer.pack([[[event_id, data]], None])
         except PackError:
             _say_where(writer, data)
             raise

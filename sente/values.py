@@ -1,4 +1,4 @@
-"""Values that Python has no word for, and Clojure's formats do. Immutable and hashable; they pass through every packer."""
+"""Values that Python has no word for, and Clojure's formats do: immutable, and carried by every packer with types."""
 
 from dataclasses import dataclass
 from typing import Any

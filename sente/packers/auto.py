@@ -1,8 +1,8 @@
 """The packer that chooses: for each payload the form that suits it, among those that the other side reads.
 
-No byte tells them apart but those that are there: a text frame is Transit, of which plain JSON is the common case; a
-binary one is compressed if its first byte says so, and what is then inflated is text if it begins with a byte below 0x80
-and has more than one, msgpack otherwise: msgpack that begins so is a whole number of one byte.
+No byte tells them apart but those that are there. A text frame is Transit, of which plain JSON is the common case. A
+binary one is compressed if its first byte says so; what is then inflated is text if it begins with a byte below 0x80
+and has more than one. Everything else is msgpack, in which such a byte is a whole number, and all there is.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -240,7 +240,7 @@ def _size(wire: Wire) -> int:
 
 
 def _is_dense(raw: bytes, coding: str) -> bool:
-    """Whether a long frame surely does not shrink: photos and the like. Told by its middle, where the header is past."""
+    """Whether a long frame surely does not shrink: photos and the like. Told by its middle."""
     if len(raw) < 8 * SMALL:
         return False
     middle = raw[len(raw) // 2 :][:SMALL]

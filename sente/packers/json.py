@@ -15,8 +15,8 @@ Enum, dataclass, pydantic model        its value; object; ``model_dump()``
 a type with a handler, TaggedValue     what its ``encode`` returns, its ``rep``
 =====================================  ============================================
 
-Anything else raises ``PackError``: bytes, NaN and the infinities, other keys, whole numbers beyond 64 bit. Nothing comes
-back as the type it was; a ``TypeHandler`` is asked only for writing.
+Anything else raises ``PackError``: bytes, NaN and the infinities, other keys, whole numbers beyond 64 bit. Nothing
+comes back as the type it was; a ``TypeHandler`` is asked only for writing.
 """
 
 import math

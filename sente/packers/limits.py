@@ -28,7 +28,7 @@ class UnpackLimits:
     """
 
     size: int = 8 * 1024 * 1024
-    """Bytes, after inflating. The server looks at ``Limits.packet`` before; eight times that is what text shrinks by."""
+    """Bytes, after inflating: eight times ``Limits.packet``, at which the server looks before; text shrinks so far."""
 
     containers: int = 100_000
     """Lists and maps: an empty one takes 3 bytes on the wire and 90 in memory."""

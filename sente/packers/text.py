@@ -1,9 +1,9 @@
 """JSON text on orjson, with what orjson leaves open: the seam that ``json`` and ``transit`` share.
 
 orjson turns whole numbers beyond 64 bit into floats and takes the last of two equal keys, without a word. So what was
-read is written again, which takes it a quarter of the time: the same bytes prove that nothing was turned or dropped, and
-that it is no deeper than can be written. Other bytes prove nothing (``1.50``, a space); then the slow and exact reader of
-the standard library decides.
+read is written again, which takes it a quarter of the time: the same bytes prove that nothing was turned or dropped,
+and that it is no deeper than can be written. Other bytes prove nothing (``1.50``, a space); then the slow and exact
+reader of the standard library decides.
 """
 
 import json
@@ -61,7 +61,7 @@ def read_text(raw: bytes, limits: UnpackLimits) -> Any:
         again = orjson.dumps(value)
     except TypeError as error:
         raise UnpackError("nested too deeply") from error
-    # What is read again has passed orjson: its numbers are at most what a float holds, so int() takes no time to speak of.
+    # What is read again has passed orjson: no number is larger than a float, so int() takes no time to speak of.
     return value if again == raw else json.loads(raw.decode(), object_pairs_hook=_object)
 
 

@@ -108,9 +108,9 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, TaggedValue):
-        return left.tag == right.tag and same(left.rep, right.rep)
+        return bool(left.tag == right.tag) and same(left.rep, right.rep)
     if isinstance(left, float | Decimal) and left != left:
-        return right != right
+        return bool(right != right)
     if isinstance(left, datetime):
         return bool(left == right and (left.tzinfo is None) == (right.tzinfo is None))
     return bool(left == right)

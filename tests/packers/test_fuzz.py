@@ -245,7 +245,7 @@ def test_extensions_within_each_other_take_time_by_their_length_only() -> None:
         calls += 1
         return read(*given)
 
-    packer._read = counted  # type: ignore[method-assign]
+    packer._read = counted  # type: ignore[method-assign, assignment]
     with suppress(UnpackError):
         packer.unpack(nested(15, b"\x01"))
     assert 15 <= calls <= 40

@@ -97,8 +97,8 @@ def test_a_handler_for_a_built_in_tag_replaces_its_decoder(name: str) -> None:
 def test_types_that_libraries_write_by_themselves_can_be_handled_too(name: str) -> None:
     mood = TypeHandler(tag="app/mood", type=Mood, encode=lambda m: m.name, decode=Mood.__getitem__)
     assert there_and_back(name, [Mood.GOOD, {"a": Mood.GOOD}], mood) == [Mood.GOOD, {"a": Mood.GOOD}]
-    ids = TypeHandler(tag="app/id", type=UUID, encode=lambda u: u.int, decode=lambda n: ("id", n))
-    assert there_and_back(name, [UUID(int=5)], ids) == [("id", 5)]
+    ids = TypeHandler(tag="app/id", type=UUID, encode=lambda u: u.int, decode=lambda n: UUID(int=n + 1))
+    assert there_and_back(name, [UUID(int=5)], ids) == [UUID(int=6)]
     days = TypeHandler(tag="app/day", type=date, encode=date.toordinal, decode=date.fromordinal)
     assert there_and_back(name, [date(2026, 1, 2)], days) == [date(2026, 1, 2)]
 
@@ -145,7 +145,9 @@ def test_a_handler_that_makes_no_sense(options: dict[str, Any], says: str) -> No
         TypeHandler(**{"tag": "app/x", "type": Basket, "encode": repr, "decode": Basket, **options})
 
 
-@pytest.mark.parametrize("other", [dataclasses.replace(MONEY, type=Basket), dataclasses.replace(MONEY, tag="app/cash")])
+@pytest.mark.parametrize(
+    "other", [dataclasses.replace(BASKET, tag="app/money"), dataclasses.replace(MONEY, tag="app/cash")]
+)
 def test_two_handlers_for_one_thing(other: Any) -> None:
     with pytest.raises(ConfigError, match="two handlers"):
         get("msgpack", types=[MONEY, other])
