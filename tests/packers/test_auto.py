@@ -54,6 +54,15 @@ def test_the_choice_and_its_reason(value: Any, accepts: list[str], form: str, co
     assert (isinstance(wire, bytes) and is_compressed(wire)) == (coding is not None)
 
 
+@pytest.mark.parametrize("value", [TABLE, {"a": TABLE}, "x" * 2000, [b"x" * 2000], {"b": b"x" * 2000}])
+@pytest.mark.parametrize("form", ["json", "msgpack"])
+@pytest.mark.parametrize("coding", CODINGS)
+def test_what_is_compressed_says_what_it_is(value: Any, form: str, coding: str) -> None:
+    packed = AUTO.for_peer(["msgpack", coding]).in_form(form).pack(value)
+    assert isinstance(packed, bytes) and is_compressed(packed)
+    assert AUTO.unpack(packed) == value
+
+
 def test_what_the_others_would_have_cost() -> None:
     choice = AutoPacker().for_peer(["msgpack", "gzip"]).explain(TABLE)
     assert choice.sizes.keys() == {"json", "msgpack", "json+gzip", "msgpack+gzip"}

@@ -58,6 +58,24 @@ def test_without_a_common_packer_the_refusal_lists_the_servers(offered: str) -> 
     assert caught.value.status == 406
 
 
+class Varied(Reversed):
+    accepts = ("shouted",)
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def for_peer(self, accepts: Any) -> Any:
+        self.asked.append(accepts)
+        return self
+
+
+def test_a_packer_is_asked_only_about_what_it_knows() -> None:
+    # A stranger may name anything, and variants are kept.
+    packer = Varied()
+    assert choose([packer], "reversed+whispered+shouted") is packer
+    assert packer.asked == [{"shouted"}]
+
+
 def test_what_a_packer_is() -> None:
     assert isinstance(Reversed(), Packer)
     assert not isinstance(Reversed(), JoinablePacker)

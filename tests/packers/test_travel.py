@@ -8,6 +8,7 @@ import pytest
 
 from sente import ChannelSocket, Client, ConfigError, Message, PackError
 from sente.packers.json import JsonPacker
+from sente.packers.transit import TransitPacker
 from tests.packers.examples import MONEY, VALUES, expected, same
 
 PACKERS = ["auto", "msgpack", "transit"]
@@ -95,6 +96,44 @@ async def test_every_packer_must_be_able_to_write_what_is_sent() -> None:
             chsk.send("ada", "shop/cart", {"items": [1, 2, 3, {"price": b"5"}]})
     async with ChannelSocket(packers="auto") as chsk:
         chsk.send("ada", "shop/cart", b"5")
+
+
+class PlainAuto(TransitPacker):
+    """Of a client that reads text only."""
+
+    name = "auto"
+
+
+async def test_an_event_is_packed_when_it_is_sent_for_whoever_is_there() -> None:
+    async with pair("ws", "auto", PlainAuto()) as (chsk, client):
+        said = [1]
+        events = client.events()
+        chsk.send("ada", "value/said", said)
+        said.append(2)
+        assert (await anext(events)).data == [1]
+        await events.aclose()
+
+
+@over_both
+async def test_the_server_too_is_sent_only_what_it_reads(transport: Any) -> None:
+    heard: list[Any] = []
+
+    class TextOnly:
+        """An older server's auto, say."""
+
+        name = "auto"
+
+        def pack(self, value: Any, /) -> str:
+            return JsonPacker().pack(value)
+
+        def unpack(self, wire: Any, /) -> Any:
+            heard.append(wire)
+            return JsonPacker().unpack(wire)
+
+    async with pair(transport, TextOnly(), "auto") as (chsk, client):
+        chsk.on("chat/say")(lambda msg: msg.data)
+        assert await client.request("chat/say", {"n": 1}) == {"n": 1}
+        assert heard and all(isinstance(wire, str) for wire in heard)
 
 
 @over_both
