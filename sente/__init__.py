@@ -1,6 +1,6 @@
 """Realtime channel sockets: one small API over WebSocket and long-polling; Sente for Python."""
 
-from sente.channel_socket import ANONYMOUS, ChannelSocket
+from sente.channel_socket import ChannelSocket
 from sente.client import Change, Client, ClientState, Closed, Event
 from sente.dispatch import Message
 from sente.errors import (
@@ -16,7 +16,8 @@ from sente.errors import (
     SenteError,
     UnpackError,
 )
-from sente.interfaces import Packer
+from sente.interfaces import ANONYMOUS, Packer
+from sente.packers.handlers import TypeHandler
 from sente.presence import ConnectedUids
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
 from sente.push import Receipt
@@ -24,12 +25,14 @@ from sente.security import allow_origin, csrf_token, valid_csrf_token
 from sente.trace import Note
 from sente.transports.asgi import Connection
 from sente.transports.gate import Refusal
+from sente.values import Char, Keyword, Symbol, TaggedValue, Uri
 
 __all__ = [
     "ANONYMOUS",
     "AckPolicy",
     "Change",
     "ChannelSocket",
+    "Char",
     "Client",
     "ClientSettings",
     "ClientState",
@@ -39,6 +42,7 @@ __all__ = [
     "Connection",
     "Disconnected",
     "Event",
+    "Keyword",
     "Limits",
     "Message",
     "Note",
@@ -54,7 +58,11 @@ __all__ = [
     "RequestTimeout",
     "SenteError",
     "ServerSettings",
+    "Symbol",
+    "TaggedValue",
+    "TypeHandler",
     "UnpackError",
+    "Uri",
     "allow_origin",
     "csrf_token",
     "valid_csrf_token",

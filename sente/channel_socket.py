@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from sente.classic import ClassicClients
 from sente.dispatch import Dispatcher, ErrorHook, H, Message
@@ -12,8 +12,9 @@ from sente.draining import drain_on_signals
 from sente.errors import ConfigError, Rejected
 from sente.hub import Hub
 from sente.inspector import Inspector
-from sente.interfaces import Packer, Receive, Scope, Send, UserId
-from sente.packers.negotiation import classic_packer
+from sente.interfaces import Anonymous, Packer, Receive, Scope, Send, UserId
+from sente.packers.handlers import TypeHandler
+from sente.packers.negotiation import Packers, classic_packer
 from sente.packers.negotiation import packers as named_packers
 from sente.presence import ConnectedUids
 from sente.protocol.settings import ServerSettings
@@ -26,21 +27,6 @@ from sente.transports.gate import Gate, Refusal
 from sente.transports.longpoll import LongPollTransport
 from sente.transports.script import ClientScript
 from sente.transports.websocket import WebSocketTransport
-
-
-class Anonymous:
-    """The type of ``ANONYMOUS``.
-
-    >>> ANONYMOUS
-    ANONYMOUS
-    """
-
-    def __repr__(self) -> str:
-        return "ANONYMOUS"
-
-
-ANONYMOUS: Final = Anonymous()
-"""Every client without a user: ``chsk.send(ANONYMOUS, "news/headline", {...})``."""
 
 OnReject: TypeAlias = Callable[[Connection, Rejected], Refusal | Awaitable[Refusal | None] | None]
 Csrf: TypeAlias = bool | Callable[[Connection, str | None], bool | Awaitable[bool]]
@@ -62,6 +48,7 @@ class ChannelSocket:
 
     Args:
         packers: What the server speaks, in order of preference: names with commas, objects, or a list of both.
+        types: Handlers for custom types, for the packers given by name.
         user_id: Who a client is: a str, an int or ``None``. Default: ``session["uid"]``.
         handshake_data: What each client is given when it connects, as ``state.handshake_data``.
         csrf: ``True``: the client must present ``csrf_token(request)``, kept in the session. Or your own check, called
@@ -82,7 +69,8 @@ class ChannelSocket:
     def __init__(
         self,
         *,
-        packers: str | Packer | Iterable[str | Packer] = "json",
+        packers: Packers = "json",
+        types: Iterable[TypeHandler[Any]] = (),
         user_id: Hook[UserId] = session_uid,
         handshake_data: Hook[Any] | None = None,
         csrf: Csrf = False,
@@ -104,8 +92,9 @@ class ChannelSocket:
         )
         self._settings = settings or ServerSettings()
         self._dispatcher = Dispatcher()
-        served = named_packers(packers)
-        also = classic_packer(classic, served)
+        types = tuple(types)
+        served = named_packers(packers, types)
+        also = classic_packer(classic, served, types)
         self._hub = Hub(self._settings, served, security, self._dispatcher, handshake_data, self.send, classic=also)
         self._gate: Gate = self._hub
         if trace:
@@ -147,11 +136,14 @@ class ChannelSocket:
 
     # -- events out
 
-    def send(self, uid: UserId | Anonymous, event_id: str, data: Any = None, *, flush: bool = False) -> Receipt:
+    def send(
+        self, uid: UserId | Anonymous, event_id: str, data: Any = None, *, flush: bool = False, form: str | None = None
+    ) -> Receipt:
         """Send an event to all clients of a user; safe from any thread, and nothing to await.
 
         It leaves with others of the next 30 ms (WebSocket) or 100 ms (polling), or at once with ``flush``. A client
-        that is away for a moment gets it when it is back.
+        that is away for a moment gets it when it is back. ``form``: ``"json"``, ``"transit"`` or ``"msgpack"``, for
+        clients that speak ``auto`` and read that.
 
         Raises:
             PackError: ``data`` cannot be packed; nothing is sent.
@@ -159,11 +151,11 @@ class ChannelSocket:
         """
         if uid is None:
             raise ConfigError("send(None, ...): to reach the clients without a user, send to ANONYMOUS")
-        return self._hub.send(None if isinstance(uid, Anonymous) else uid, event_id, data, flush=flush)
+        return self._hub.send(None if isinstance(uid, Anonymous) else uid, event_id, data, flush=flush, form=form)
 
-    def broadcast(self, event_id: str, data: Any = None, *, flush: bool = False) -> Receipt:
+    def broadcast(self, event_id: str, data: Any = None, *, flush: bool = False, form: str | None = None) -> Receipt:
         """Send an event to every client, like ``send``."""
-        return self._hub.broadcast(event_id, data, flush=flush)
+        return self._hub.broadcast(event_id, data, flush=flush, form=form)
 
     def disconnect(self, uid: UserId | Anonymous, reason: str = "disconnected by the server") -> None:
         """End every session of a user. Its clients connect anew, and are asked again who they are."""

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from sente.dispatch import Dispatcher, Lane, Message, log
 from sente.errors import ConfigError, PackError, ProtocolError, Rejected, RequestFailed
 from sente.interfaces import Packer, UserId, Wire
-from sente.packers.negotiation import choose
+from sente.packers.negotiation import Spoken, choose
 from sente.peers import AnyClient, Peer, Peers
 from sente.presence import Presence
 from sente.protocol.actions import (
@@ -63,7 +63,7 @@ class Hub:
         """The clients of Sente's own, put here by ``ClassicClients``."""
         self._packers = packers
         self._security = security
-        self._written = packers if classic is None or classic in packers else (*packers, classic)
+        self._spoken = Spoken(packers if classic is None or classic in packers else (*packers, classic))
         self._dispatcher = dispatcher
         self._handshake_data = handshake_data
         self._facade_send = send
@@ -134,16 +134,16 @@ class Hub:
 
     # -- for the façade
 
-    def send(self, uid: UserId, event_id: str, data: Any, *, flush: bool) -> Receipt:
+    def send(self, uid: UserId, event_id: str, data: Any, *, flush: bool, form: str | None) -> Receipt:
         """Say an event to every client of a user. From any thread."""
-        push = self._push(event_id, data)
+        push = self._push(event_id, data, form)
         receipt = Receipt(len(self._peers.of(uid)))
         self._in_loop(lambda: self._send(uid, push, flush))
         return receipt
 
-    def broadcast(self, event_id: str, data: Any, *, flush: bool) -> Receipt:
+    def broadcast(self, event_id: str, data: Any, *, flush: bool, form: str | None) -> Receipt:
         """Say an event to every client. From any thread."""
-        push = self._push(event_id, data)
+        push = self._push(event_id, data, form)
         receipt = Receipt(len(self._sessions) + len(self.classic))
         self._in_loop(lambda: self._broadcast(push, flush))
         return receipt
@@ -157,10 +157,10 @@ class Hub:
         links = {client: link for link, client in self._links.values()}
         return [(client, links.get(client)) for client in self._peers.everyone()]
 
-    def _push(self, event_id: str, data: Any) -> Push:
+    def _push(self, event_id: str, data: Any, form: str | None) -> Push:
         if not is_event_id(event_id):
             raise ConfigError(f"{event_id!r}: an event id is 'namespace/name', for example 'chat/said'")
-        return pack_event(event_id, data, self._written, self.settings.limits.packet)
+        return pack_event(event_id, data, self._spoken.packers, self.settings.limits.packet, form)
 
     def _in_loop(self, work: Callable[[], None]) -> None:
         if not self.started:
@@ -245,6 +245,7 @@ class Hub:
 
     def enter(self, link: ServerLink, client: AnyClient, auth: str | None = None) -> None:
         """The link belongs to this client now, which may be new."""
+        self._spoken.add(link.packer)
         self._links[link.number] = link, client
         self.stats["sessions"] += self._peers.enter(client, link.connection, auth)
 
@@ -378,7 +379,7 @@ class Hub:
         peer.lane.put(message, done)
 
     def _reply(self, client: AnyClient, ref: int, value: Any, *, failed: bool = False) -> None:
-        packed = pack_value(value, self._written)
+        packed = pack_value(value, self._spoken.packers)
 
         def put() -> None:
             client.session.reply(ref, packed, self.now, failed=failed, size=packed.size)

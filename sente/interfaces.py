@@ -3,14 +3,29 @@
 A plug-in is an object with the methods of one of these protocols; it is handed over, never registered anywhere.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
+from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 Wire: TypeAlias = str | bytes
 """What a packer writes: ``str`` travels as a text frame, ``bytes`` as a binary one."""
 
 UserId: TypeAlias = str | int | None
 """Who a client is: what ``user_id`` returns. ``None`` is a client without user."""
+
+
+class Anonymous:
+    """The type of ``ANONYMOUS``.
+
+    >>> ANONYMOUS
+    ANONYMOUS
+    """
+
+    def __repr__(self) -> str:
+        return "ANONYMOUS"
+
+
+ANONYMOUS: Final = Anonymous()
+"""Every client without a user: ``chsk.send(ANONYMOUS, "news/headline", {...})``."""
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -46,9 +61,52 @@ class Packer(Protocol):
 class JoinablePacker(Packer, Protocol):
     """A packer whose parts, packed apart, may be joined into one list: an event is packed once for all its clients."""
 
-    def join(self, parts: Sequence[Any], /) -> Wire:
-        """The packed list of values that were packed one by one."""
+    def part(self, value: Any, /) -> Wire:
+        """Write a value that will be joined with others. Raises ``PackError``."""
         ...
+
+    def join(self, parts: Sequence[Any], /) -> Wire:
+        """The part that is the list of these parts."""
+        ...
+
+    def frame(self, part: Any, /) -> Wire:
+        """What travels of a part that is whole now: what ``pack`` would have written, compressed, say."""
+        ...
+
+
+@runtime_checkable
+class VariedPacker(Packer, Protocol):
+    """A packer with capabilities: forms that not everyone who knows its name can read. What a side reads it says with
+    the name, ``auto+gzip+msgpack``; what the other side does not read it is never sent."""
+
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """What this side reads."""
+        ...
+
+    def for_peer(self, accepts: Collection[str]) -> Packer:
+        """The packer of the same name that writes only what a peer reads that accepts these, all from ``accepts``; the
+        same object for the same peer."""
+        ...
+
+
+@runtime_checkable
+class FormPacker(Packer, Protocol):
+    """A packer that can be told which form to write: ``chsk.send(..., form="msgpack")``."""
+
+    def in_form(self, form: str) -> Packer:
+        """The packer that writes this form where it is read. Raises ``ConfigError``."""
+        ...
+
+
+def offer(packer: Packer) -> str:
+    """A packer's name with all that this side reads of it, for the query and the welcome.
+
+    >>> from sente.packers import get
+    >>> offer(get("json"))
+    'json'
+    """
+    return "+".join([packer.name, *packer.accepts]) if isinstance(packer, VariedPacker) else packer.name
 
 
 class ClientLink(Protocol):

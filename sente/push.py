@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from sente.errors import PackError, ProtocolError, UnpackError
-from sente.interfaces import JoinablePacker, Packer, Wire
+from sente.errors import ConfigError, PackError, ProtocolError, UnpackError
+from sente.interfaces import FormPacker, JoinablePacker, Packer, Wire
 from sente.protocol.conversation import ENVELOPE
 from sente.protocol.messages import Classic, Event, Events, Packet, Reply, write_packet
 from sente.transports.asgi import wire_size
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Push(Event):
-    """An event with its packed forms, by the packer's name."""
+    """An event with its packed forms, by the identity of the packer: variants of one have the same name."""
 
-    parts: dict[str, Any] = field(default_factory=dict, compare=False)
+    parts: dict[int, Any] = field(default_factory=dict, compare=False)
     """``[id, data]`` packed, where parts can be joined."""
-    frames: dict[str, Wire] = field(default_factory=dict, compare=False)
+    frames: dict[int, Wire] = field(default_factory=dict, compare=False)
     """Whole frames, for the common case that the event leaves alone."""
 
 
@@ -34,23 +34,27 @@ class Receipt:
     clients: int
 
 
-def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int) -> Push:
+def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int, form: str | None = None) -> Push:
     """Pack an event for whoever may get it, so that nothing can go wrong later.
 
     Raises:
         PackError: one of the packers has no word for something in ``data``, or it is longer than ``limit`` bytes.
+        ConfigError: none of the packers has the form that was asked for.
     """
-    parts: dict[str, Any] = {}
-    frames: dict[str, Wire] = {}
+    if form is not None and not any(isinstance(packer, FormPacker) for packer in packers):
+        raise ConfigError(f"form={form!r}: only the packer 'auto' has forms, and it is not in packers=")
+    parts: dict[int, Any] = {}
+    frames: dict[int, Wire] = {}
     size = 0
     for packer in packers:
+        writer = packer.in_form(form) if form is not None and isinstance(packer, FormPacker) else packer
         try:
-            if isinstance(packer, JoinablePacker):
-                packed = parts[packer.name] = packer.pack([event_id, data])
+            if isinstance(writer, JoinablePacker):
+                packed = parts[id(packer)] = writer.part([event_id, data])
             else:
-                packed = frames[packer.name] = packer.pack([[[event_id, data]], None])
+                packed = frames[id(packer)] = writer.pack([[[event_id, data]], None])
         except PackError:
-            packer.pack(data)  # says where in the data it is
+            _say_where(writer, data)
             raise
         size = max(size, wire_size(packed))
     if size > limit - ENVELOPE:
@@ -58,14 +62,23 @@ def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int) 
     return Push(event_id, data, size, parts, frames)
 
 
+def _say_where(packer: Packer, data: Any) -> None:
+    try:
+        packer.pack(data)
+    except PackError as error:
+        raise PackError(error.reason, path=f"data{error.path.removeprefix('value')}") from error
+
+
 @dataclass(frozen=True, slots=True)
 class PackedValue:
     """A reply's value as it was when it was given: the application may go on changing its own, and a cut line may make
     it leave twice."""
 
-    forms: dict[str, Any]
-    """By the packer's name: packed, where parts can be joined; else a copy."""
+    forms: dict[int, Any]
+    """By the identity of the packer: packed, where parts can be joined; else a copy."""
     size: int
+    source: tuple[Packer, Wire]
+    """One of them, for a client that comes back with a packer that nobody spoke."""
 
 
 def pack_value(value: Any, packers: Sequence[Packer]) -> PackedValue:
@@ -74,13 +87,16 @@ def pack_value(value: Any, packers: Sequence[Packer]) -> PackedValue:
     Raises:
         PackError: one of the packers has no word for something in it.
     """
-    forms: dict[str, Any] = {}
-    size = 0
+    wires: list[tuple[Packer, Wire]] = []
+    forms: dict[int, Any] = {}
     for packer in packers:
-        wire = packer.pack(value)
-        forms[packer.name] = wire if isinstance(packer, JoinablePacker) else packer.unpack(wire)
-        size = max(size, wire_size(wire))
-    return PackedValue(forms, size)
+        if isinstance(packer, JoinablePacker):
+            wire = forms[id(packer)] = packer.part(value)
+        else:
+            wire = packer.pack(value)
+            forms[id(packer)] = packer.unpack(wire)
+        wires.append((packer, wire))
+    return PackedValue(forms, max(wire_size(wire) for _, wire in wires), wires[0])
 
 
 def read_frame(frame: Wire, packer: Packer, limit: int, form: Callable[[Any, int], T]) -> T:
@@ -101,31 +117,38 @@ def read_frame(frame: Wire, packer: Packer, limit: int, form: Callable[[Any, int
 def write_frame(packet: Packet, packer: Packer) -> Wire:
     """The frame of a packet from the server. A batch is joined from the parts of its events, where the packer can."""
     if isinstance(packet, Reply) and isinstance(packet.value, PackedValue):
-        plain = write_packet(replace(packet, value=packet.value.forms[packer.name]), "server")
-        return _join(plain, packer)
+        return _join(write_packet(replace(packet, value=_form(packet.value, packer)), "server"), packer)
     if isinstance(packet, Classic) and isinstance(packet.message, PackedValue):
-        return _join([packet.message.forms[packer.name], packet.ref], packer)
+        return _join([_form(packet.message, packer), packet.ref], packer)
     if not isinstance(packet, Events):
         return packer.pack(write_packet(packet, "server"))
     alone = packet.events[0] if len(packet.events) == 1 else None
-    if isinstance(alone, Push) and packer.name in alone.frames:
-        return alone.frames[packer.name]
+    if isinstance(alone, Push) and id(packer) in alone.frames:
+        return alone.frames[id(packer)]
     if not isinstance(packer, JoinablePacker):
         return packer.pack(write_packet(packet, "server"))
     parts = [_part(event, packer) for event in packet.events if event is not None]
-    frame = packer.join([packer.join(parts), packer.pack(None)])
+    frame = packer.frame(packer.join([packer.join(parts), packer.part(None)]))
     if isinstance(alone, Push):
-        alone.frames[packer.name] = frame
+        alone.frames[id(packer)] = frame
     return frame
+
+
+def _form(value: PackedValue, packer: Packer) -> Any:
+    if id(packer) not in value.forms:
+        known, wire = value.source
+        plain = known.unpack(wire)
+        value.forms[id(packer)] = packer.part(plain) if isinstance(packer, JoinablePacker) else plain
+    return value.forms[id(packer)]
 
 
 def _join(plain: list[Any], packer: Packer) -> Wire:
     """The frame of a packet whose first part is in the packer's form already."""
     if not isinstance(packer, JoinablePacker):
         return packer.pack(plain)
-    return packer.join([plain[0], *(packer.pack(part) for part in plain[1:])])
+    return packer.frame(packer.join([plain[0], *(packer.part(part) for part in plain[1:])]))
 
 
-def _part(event: Event, packer: Packer) -> Any:
-    part = event.parts.get(packer.name) if isinstance(event, Push) else None
-    return packer.pack([event.id, event.data]) if part is None else part
+def _part(event: Event, packer: JoinablePacker) -> Any:
+    part = event.parts.get(id(packer)) if isinstance(event, Push) else None
+    return packer.part([event.id, event.data]) if part is None else part

@@ -149,6 +149,7 @@ class CountingPacker(JsonPacker):
     """Writes down what it packs."""
 
     def __init__(self, name: str = "json") -> None:
+        super().__init__()
         self.name = name
         self.packed: list[Any] = []
 
@@ -220,10 +221,10 @@ async def test_the_server_chooses_what_it_prefers() -> None:
 @pytest.mark.parametrize(
     ("data", "path"),
     [
-        (object(), "value"),
-        ({"photo": b""}, "value.photo"),
-        ([{"items": [1, float("inf")]}], "value[0].items[1]"),
-        ("unspeakable", "value"),  # to the second packer only
+        (object(), "data"),
+        ({"photo": b""}, "data.photo"),
+        ([{"items": [1, float("inf")]}], "data[0].items[1]"),
+        ("unspeakable", "data"),  # to the second packer only
     ],
 )
 async def test_what_cannot_be_packed_is_told_to_its_sender(transport: TransportName, data: Any, path: str) -> None:

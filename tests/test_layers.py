@@ -29,10 +29,11 @@ THIRD_PARTY = {
     "fastapi": {"sente.integrations", "sente.cli", "sente.demo"},
     "httpx2": {"sente.transports.client_longpoll"},
     "itsdangerous": {"sente.demo"},
-    "msgpack": {"sente.packers.msgpack"},
     "nats": {"sente.brokers.nats"},
-    "orjson": {"sente.packers.json"},
+    "orjson": {"sente.packers.text"},
+    "ormsgpack": {"sente.packers.msgpack"},
     "pydantic": {"sente.events", "sente.integrations", "sente.demo"},
+    "pydantic_core": {"sente.packers.handlers"},
     "redis": {"sente.brokers.redis"},
     "starlette": {"sente.integrations", "sente.cli", "sente.demo"},
     "uvicorn": {"sente.cli", "sente.demo"},
@@ -112,7 +113,7 @@ def test_the_core_is_pure(module: str) -> None:
 
 
 def test_import_sente_is_light() -> None:
-    libraries = THIRD_PARTY.keys() - {"pydantic", "orjson"}
+    libraries = THIRD_PARTY.keys() - {"pydantic", "pydantic_core", "orjson", "ormsgpack"}
     program = f"import sente, sys; print(*sorted({libraries!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -15,7 +15,9 @@ from sente.client.endpoint import Endpoint, Option, server_address
 from sente.client.frames import say
 from sente.client.streams import Change, Changes, Handler, Inbox, Stream
 from sente.errors import ConfigError, Disconnected, Rejected, RequestFailed, RequestTimeout
-from sente.interfaces import ASGIApp, ClientTransport, Packer
+from sente.interfaces import ASGIApp, ClientTransport, offer
+from sente.packers.handlers import TypeHandler
+from sente.packers.negotiation import Packers
 from sente.packers.negotiation import packers as choose_packers
 from sente.protocol.actions import Deliver, Settle, StateChanged, Unconfirmed
 from sente.protocol.client_session import ClientSession
@@ -48,6 +50,7 @@ class Client:
         app: An ASGI application to talk to, instead of a server.
         transport: ``"ws"``, ``"poll"``, or ``"auto"``: WebSocket, and polling where that does not get through.
         packers: Names or objects; the server takes the first of its own that is among them.
+        types: Handlers for custom types, for the packers given by name.
         params: More parameters for the query of each request; the server finds them in ``connection.query``.
         headers: Headers for each request, cookies say.
         csrf: The token that the server wants to see in the hello.
@@ -71,7 +74,8 @@ class Client:
         *,
         app: ASGIApp | None = None,
         transport: Wanted = "auto",
-        packers: str | Packer | Iterable[str | Packer] = "json",
+        packers: Packers = "auto,json",
+        types: Iterable[TypeHandler[Any]] = (),
         params: Option[Mapping[str, Any] | None] = None,
         headers: Option[Mapping[str, str] | None] = None,
         csrf: Option[str | None] = None,
@@ -83,10 +87,10 @@ class Client:
         client_transport: ClientTransport | None = None,
     ) -> None:
         _check_transport(transport)
-        served = choose_packers(packers)
+        served = choose_packers(packers, types)
         endpoint = Endpoint(
             url=server_address(url, app),
-            packers=",".join(packer.name for packer in served),
+            packers=",".join(map(offer, served)),
             params=params,
             headers=headers,
             csrf=csrf,

@@ -11,6 +11,7 @@ from sente.client.endpoint import Attempt, Endpoint
 from sente.client.frames import write_frame
 from sente.errors import ProtocolError, UnpackError
 from sente.interfaces import ClientLink, ClientTransport, LinkClosed, Packer, Wire
+from sente.packers.negotiation import for_peer, read_offer
 from sente.protocol.actions import (
     ClientAction,
     Close,
@@ -57,7 +58,8 @@ class ClientDriver:
     ) -> None:
         self._core = core
         self._endpoint = endpoint
-        self._packers = {packer.name: packer for packer in packers}
+        self._offered = {packer.name: packer for packer in packers}
+        self._packers = dict(self._offered)  # as the server reads them
         self._limits = limits
         self._news = news
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -206,9 +208,13 @@ class ClientDriver:
 
     def _welcomed(self, link: Link, attempt: Attempt, frame: Wire) -> None:
         plain = _json(frame)
-        name = plain.get("packer") if isinstance(plain, dict) else None
-        if isinstance(name, str) and name not in self._packers:
-            raise ProtocolError(f"the server chose the packer {name!r}, which was not offered")
+        chosen = plain.get("packer") if isinstance(plain, dict) else None
+        if isinstance(chosen, str):
+            name, accepts = read_offer(chosen)
+            if name not in self._offered:
+                raise ProtocolError(f"the server chose the packer {name!r}, which was not offered")
+            self._packers[name] = for_peer(self._offered[name], accepts)
+            plain = {**plain, "packer": name}
         self._greeting = attempt
         self._core.first_frame(link, plain, self.now)
         self.run()

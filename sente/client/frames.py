@@ -16,9 +16,9 @@ log = logging.getLogger("sente.client")
 class Said(Event):
     """An event with its packed form."""
 
-    packer: str = field(default="", compare=False)
+    packer: Packer | None = field(default=None, compare=False, repr=False)
     part: Any = field(default=None, compare=False, repr=False)
-    """``[id, data]`` packed by that packer."""
+    """``[id, data]`` packed by it, where parts can be joined."""
 
 
 def say(event_id: str, data: Any, packer: Packer) -> Said:
@@ -27,9 +27,10 @@ def say(event_id: str, data: Any, packer: Packer) -> Said:
     Raises:
         PackError: ``data`` holds something the packer has no word for.
     """
-    part = packer.pack([event_id, data])
+    plain = [event_id, data]
+    part = packer.part(plain) if isinstance(packer, JoinablePacker) else packer.pack(plain)
     size = len(part) if isinstance(part, bytes) or part.isascii() else len(part.encode())
-    return Said(event_id, data, size, packer.name, part)
+    return Said(event_id, data, size, packer, part)
 
 
 def write_frame(packet: Packet, packer: Packer) -> Wire:
@@ -55,12 +56,12 @@ def _write(packet: Packet, packer: Packer) -> Wire:
         message = packer.join([_part(event, packer) for event in packet.events])
     else:
         message = _part(packet.event, packer)
-    return packer.join([message, *(packer.pack(value) for value in plain[1:])])
+    return packer.frame(packer.join([message, *(packer.part(value) for value in plain[1:])]))
 
 
-def _part(event: Event | None, packer: Packer) -> Any:
+def _part(event: Event | None, packer: JoinablePacker) -> Any:
     if event is None:
-        return packer.pack(None)
-    if isinstance(event, Said) and event.packer == packer.name:
+        return packer.part(None)
+    if isinstance(event, Said) and event.packer is packer:
         return event.part
-    return packer.pack([event.id, event.data])  # carried over to a server that speaks another packer
+    return packer.part([event.id, event.data])  # carried over to a server that speaks another packer

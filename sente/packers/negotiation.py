@@ -1,23 +1,53 @@
-"""Which packer a connection speaks."""
+"""Which packer a connection speaks, and what of it the other side reads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from sente.errors import ConfigError, Rejected
-from sente.interfaces import Packer
+from sente.interfaces import Packer, VariedPacker
+from sente.packers.auto import AutoPacker
+from sente.packers.handlers import TypeHandler
 from sente.packers.json import JsonPacker
+from sente.packers.msgpack import MsgpackPacker
+from sente.packers.transit import TransitPacker
 
-BUILT_IN = {"json": JsonPacker}
+BUILT_IN: Mapping[str, Callable[..., Packer]] = {
+    "auto": AutoPacker,
+    "json": JsonPacker,
+    "msgpack": MsgpackPacker,
+    "transit": TransitPacker,
+}
+
+Packers: TypeAlias = str | Packer | Iterable[str | Packer]
+"""What ``packers=`` takes: names with commas, objects, or a list of both."""
 
 
-def packers(wanted: str | Packer | Iterable[str | Packer]) -> tuple[Packer, ...]:
+def get(name: str, *, types: Iterable[TypeHandler[Any]] = ()) -> Packer:
+    """A built-in packer by its name.
+
+    >>> get("json").pack([1, 2])
+    '[1,2]'
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in BUILT_IN:
+        raise ConfigError(f"packers: there is no packer {name!r}; built in: {', '.join(BUILT_IN)}")
+    return BUILT_IN[name](types=types)
+
+
+def packers(wanted: Packers, types: Iterable[TypeHandler[Any]] = ()) -> tuple[Packer, ...]:
     """The packers that a setting names, in order of preference: names, objects, or both.
 
-    >>> [packer.name for packer in packers("json")]
-    ['json']
+    ``types`` are for those that are given by name; an object has its own.
+
+    >>> [packer.name for packer in packers("auto, json")]
+    ['auto', 'json']
 
     Raises:
         ConfigError: a name is unknown, given twice, or there is none.
     """
+    types = tuple(types)
     if isinstance(wanted, str):
         wanted = [name.strip() for name in wanted.split(",") if name.strip()]
     elif isinstance(wanted, Packer):
@@ -25,9 +55,7 @@ def packers(wanted: str | Packer | Iterable[str | Packer]) -> tuple[Packer, ...]
     chosen: list[Packer] = []
     for packer in wanted:
         if isinstance(packer, str):
-            if packer not in BUILT_IN:
-                raise ConfigError(f"packers: there is no packer {packer!r}; built in: {', '.join(BUILT_IN)}")
-            packer = BUILT_IN[packer]()
+            packer = get(packer, types=types)
         if packer.name in {other.name for other in chosen}:
             raise ConfigError(f"packers: {packer.name!r} is named twice")
         chosen.append(packer)
@@ -36,7 +64,9 @@ def packers(wanted: str | Packer | Iterable[str | Packer]) -> tuple[Packer, ...]
     return tuple(chosen)
 
 
-def classic_packer(wanted: str | Packer | None, served: Sequence[Packer]) -> Packer | None:
+def classic_packer(
+    wanted: str | Packer | None, served: Sequence[Packer], types: Iterable[TypeHandler[Any]] = ()
+) -> Packer | None:
     """The packer that clients of Sente's own speak, who name none: one of those served, or a further one.
 
     >>> classic_packer("json", packers("json")).name
@@ -47,7 +77,7 @@ def classic_packer(wanted: str | Packer | None, served: Sequence[Packer]) -> Pac
     """
     if wanted is None:
         return None
-    if not isinstance(wanted, str | Packer) or len(chosen := packers(wanted)) != 1:
+    if not isinstance(wanted, str | Packer) or len(chosen := packers(wanted, types)) != 1:
         raise ConfigError(f"classic={wanted!r}: name one packer, for example classic='json'")
     same = next((packer for packer in served if packer.name == chosen[0].name), chosen[0])
     if not isinstance(wanted, str) and same is not wanted:
@@ -55,15 +85,48 @@ def classic_packer(wanted: str | Packer | None, served: Sequence[Packer]) -> Pac
     return same
 
 
+def read_offer(text: str) -> tuple[str, tuple[str, ...]]:
+    """Name and capabilities. A query that was not encoded has a space for each plus.
+
+    >>> read_offer("auto+msgpack gzip")
+    ('auto', ('msgpack', 'gzip'))
+    """
+    name, *accepts = text.strip().replace(" ", "+").split("+")
+    return name, tuple(accepts)
+
+
 def choose(served: Sequence[Packer], offered: str) -> Packer:
-    """The first packer served that the client offers (a list of names with commas).
+    """The first packer served that the client offers (a list of names with commas), as the client reads it.
 
     Raises:
         Rejected: 406, there is none.
     """
-    names = {name.strip() for name in offered.split(",")}
+    offers = dict(map(read_offer, offered.split(",")))
     for packer in served:
-        if packer.name in names:
-            return packer
+        if packer.name in offers:
+            return for_peer(packer, offers[packer.name])
     ours = ",".join(packer.name for packer in served)
     raise Rejected(406, f"no common packer: the server speaks packers={ours}")
+
+
+def for_peer(packer: Packer, accepts: Iterable[str]) -> Packer:
+    """The packer as the other side reads it. Of what that side says only what is known here counts."""
+    return packer.for_peer(frozenset(accepts) & {*packer.accepts}) if isinstance(packer, VariedPacker) else packer
+
+
+class Spoken:
+    """What an event is packed for: each packer served, in the variants that clients have asked for so far."""
+
+    def __init__(self, served: Sequence[Packer]) -> None:
+        self._served = served
+        self._variants: dict[str, dict[int, Packer]] = {packer.name: {} for packer in served}
+        self.packers = tuple(served)
+
+    def add(self, packer: Packer) -> None:
+        """A client speaks this variant."""
+        known = self._variants[packer.name]
+        if id(packer) not in known:
+            known[id(packer)] = packer
+            self.packers = tuple(
+                variant for served in self._served for variant in (self._variants[served.name].values() or [served])
+            )

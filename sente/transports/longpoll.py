@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sente.errors import ProtocolError, Rejected
-from sente.interfaces import Packer, Receive, Scope, Send, Wire
+from sente.interfaces import Packer, Receive, Scope, Send, Wire, offer
 from sente.protocol.framing import read_row, write_row
 from sente.protocol.greeting import VERSION, Hello, read_first
 from sente.transports.asgi import Connection, read_body, respond, wire_size
@@ -94,7 +94,7 @@ def _welcome(connection: Connection, packer: Packer, gate: Gate) -> bytes:
     if "handshake?" not in connection.query:
         raise Rejected(400, "this is a channel socket: connect a client of sente to it")
     return json.dumps(
-        {"sente": VERSION, "packer": packer.name, "hello": round(gate.settings.hello_timeout * 1000)}
+        {"sente": VERSION, "packer": offer(packer), "hello": round(gate.settings.hello_timeout * 1000)}
     ).encode()
 
 

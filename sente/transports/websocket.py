@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sente.errors import ProtocolError, Rejected
-from sente.interfaces import Packer, Receive, Scope, Send, Wire
+from sente.interfaces import Packer, Receive, Scope, Send, Wire, offer
 from sente.protocol.greeting import VERSION, Hello, read_first
 from sente.protocol.settings import Limits
 from sente.transports.asgi import Connection, respond, send_to, wire_size
@@ -35,7 +35,7 @@ class WebSocketTransport:
             headers = [*gate.headers(connection), ("content-type", "application/json")]
             return await refuse_upgrade(send, scope, refusal, headers)
         await send_to(send, {"type": "websocket.accept"})
-        welcome = {"sente": VERSION, "packer": packer.name, "hello": round(gate.settings.hello_timeout * 1000)}
+        welcome = {"sente": VERSION, "packer": offer(packer), "hello": round(gate.settings.hello_timeout * 1000)}
         await send_to(send, {"type": "websocket.send", "text": json.dumps(welcome)})
         try:
             hello = await _hello(receive, gate)

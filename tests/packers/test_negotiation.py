@@ -36,7 +36,7 @@ def test_names_objects_or_both() -> None:
     [
         ("", "name at least one"),
         ([], "name at least one"),
-        ("xml", "no packer 'xml'; built in: json"),
+        ("xml", "no packer 'xml'; built in: auto, json, msgpack, transit"),
         ("json,json", "twice"),
     ],
 )
@@ -56,6 +56,24 @@ def test_without_a_common_packer_the_refusal_lists_the_servers(offered: str) -> 
     with pytest.raises(Rejected, match="packers=reversed,json") as caught:
         choose(packers([Reversed(), "json"]), offered)
     assert caught.value.status == 406
+
+
+class Varied(Reversed):
+    accepts = ("shouted",)
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def for_peer(self, accepts: Any) -> Any:
+        self.asked.append(accepts)
+        return self
+
+
+def test_a_packer_is_asked_only_about_what_it_knows() -> None:
+    # A stranger may name anything, and variants are kept.
+    packer = Varied()
+    assert choose([packer], "reversed+whispered+shouted") is packer
+    assert packer.asked == [{"shouted"}]
 
 
 def test_what_a_packer_is() -> None:

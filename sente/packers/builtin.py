@@ -1,0 +1,186 @@
+"""The types that every packer knows: what each is written as, and how it is read.
+
+``LOWER`` takes a value one step down, to a plainer value or a ``TaggedValue`` whose ``rep`` is text where Transit has a
+scalar for it. ``RAISE`` is the way back, by tag. Each packer writes tags and plain values in its own way.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sente.errors import PackError, UnpackError
+from sente.packers.limits import DIGITS
+from sente.values import Char, Keyword, Symbol, TaggedValue, Uri
+
+Lower: TypeAlias = Callable[[Any], Any]
+Raise: TypeAlias = Callable[[Any], Any]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DURATION = re.compile(
+    r"(-)?P(?:(\d{1,9})D)?(?:T(?:(\d{1,12})H)?(?:(\d{1,14})M)?(?:(\d{1,15})(?:\.(\d{1,6})\d*)?S)?)?", re.A
+)
+DECIMAL = re.compile(r"-?(?:\d+(?:\.\d*)?(?:E[+-]?\d{1,9})?|NaN|Infinity)", re.A)
+
+
+def utc_text(value: datetime) -> str:
+    """RFC 3339 in UTC: with milliseconds, or microseconds if there are any.
+
+    >>> utc_text(datetime(2026, 1, 2, tzinfo=UTC))
+    '2026-01-02T00:00:00.000Z'
+    """
+    precision = "microseconds" if value.microsecond % 1000 else "milliseconds"
+    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision)}Z"
+
+
+def duration_text(value: timedelta) -> str:
+    """ISO 8601, in seconds: every reader of durations takes that.
+
+    >>> duration_text(timedelta(minutes=-1, milliseconds=-500))
+    '-PT60.5S'
+    """
+    microseconds = abs(value) // timedelta(microseconds=1)
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    sign = "-" if value < timedelta() else ""
+    return f"{sign}PT{seconds}{f'.{fraction:06}'.rstrip('0') if fraction else ''}S"
+
+
+def read_utc(text: str) -> datetime:
+    """A moment; one without an offset is in UTC.
+
+    >>> read_utc("2026-01-02T02:00:00+02:00")
+    datetime.datetime(2026, 1, 2, 0, 0, tzinfo=datetime.timezone.utc)
+    """
+    value = datetime.fromisoformat(text)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def read_milliseconds(text: str) -> datetime:
+    """A moment by milliseconds since 1970."""
+    return EPOCH + timedelta(milliseconds=int(text))
+
+
+def read_duration(text: str) -> timedelta:
+    """ISO 8601, without months and years: those have no length.
+
+    >>> read_duration("P1DT2H3M4.5S")
+    datetime.timedelta(days=1, seconds=7384, microseconds=500000)
+    """
+    found = DURATION.fullmatch(text)
+    if found is None or not any(found.groups()[1:]):
+        raise UnpackError(f"no duration: {text[:40]!r}")
+    sign, days, hours, minutes, seconds, fraction = found.groups(default="")
+    value = timedelta(int(days or 0), int(seconds or 0), int(f"{fraction:0<6}"), 0, int(minutes or 0), int(hours or 0))
+    return -value if sign else value
+
+
+def read_decimal(text: str) -> Decimal:
+    """A decimal number, NaN and the infinities too, and as many digits as are worth their time."""
+    if len(text) > DIGITS or not DECIMAL.fullmatch(text.upper().replace("NAN", "NaN").replace("INFINITY", "Infinity")):
+        raise UnpackError(f"no decimal number: {text[:40]!r}")
+    return Decimal(text)
+
+
+def read_integer(text: str) -> int:
+    """A whole number of up to 1000 digits."""
+    if len(text) > DIGITS or not re.fullmatch(r"-?[0-9]+", text):
+        raise UnpackError(f"no whole number: {text[:40]!r}")
+    return int(text)
+
+
+def hashable(value: Any) -> Any:
+    """What stands for a value as a member of a set or key of a map: lists become tuples, sets frozensets.
+
+    Raises:
+        UnpackError: a map, or what else cannot be hashed.
+    """
+    if type(value) is list:
+        return tuple(map(hashable, value))
+    if type(value) is set:
+        return frozenset(value)
+    try:
+        hash(value)
+    except TypeError as error:
+        raise UnpackError(f"{type(value).__name__} can be neither a key nor a member of a set") from error
+    return value
+
+
+def read_set(rep: list[Any]) -> set[Any]:
+    """A set. Members given twice are refused."""
+    if type(rep) is not list or len(value := set(map(hashable, rep))) != len(rep):
+        raise UnpackError("a set is a list of members, each named once")
+    return value
+
+
+def read_pairs(rep: list[Any]) -> dict[Any, Any]:
+    """A map from keys and values in turn. Keys given twice are refused."""
+    if type(rep) is not list or len(rep) % 2:
+        raise UnpackError("a map needs a value for each key")
+    value = dict(zip(map(hashable, rep[::2]), rep[1::2], strict=True))
+    if 2 * len(value) != len(rep):
+        raise UnpackError("a key is given twice")
+    return value
+
+
+def _decimal(value: Decimal) -> TaggedValue:
+    if value.is_snan():
+        raise PackError("a signalling NaN cannot be packed")
+    if len(text := str(value)) > DIGITS:
+        raise PackError(f"a decimal number of more than {DIGITS} characters cannot be packed")
+    return TaggedValue("f", text)
+
+
+def _datetime(value: datetime) -> TaggedValue:
+    if value.tzinfo is None:
+        return TaggedValue("time/date-time", value.isoformat())
+    return TaggedValue("t", utc_text(value))
+
+
+LOWER: Mapping[type, Lower] = {
+    bytearray: bytes,
+    memoryview: bytes,
+    str: str.__str__,  # its subclasses; the same below
+    int: int,
+    float: float,
+    bytes: bytes,
+    list: list,
+    tuple: list,
+    dict: dict,
+    Enum: lambda value: value.value,
+    set: lambda value: TaggedValue("set", list(value)),
+    frozenset: lambda value: TaggedValue("set", list(value)),
+    datetime: _datetime,
+    date: lambda value: TaggedValue("time/date", value.isoformat()),
+    time: lambda value: TaggedValue("time/time", value.isoformat()),
+    timedelta: lambda value: TaggedValue("time/duration", duration_text(value)),
+    UUID: lambda value: TaggedValue("u", str(value)),
+    Decimal: _decimal,
+    Fraction: lambda value: TaggedValue("ratio", [value.numerator, value.denominator]),
+    Keyword: lambda value: TaggedValue(":", value.name),
+    Symbol: lambda value: TaggedValue("$", value.name),
+    Uri: lambda value: TaggedValue("r", value.text),
+    Char: lambda value: TaggedValue("c", value.text),
+}
+
+RAISE: Mapping[str, Raise] = {
+    "t": read_utc,
+    "m": read_milliseconds,
+    "u": UUID,
+    "f": read_decimal,
+    "n": read_integer,
+    "set": read_set,
+    "cmap": read_pairs,
+    "ratio": lambda rep: Fraction(*rep),
+    ":": Keyword,
+    "$": Symbol,
+    "r": Uri,
+    "c": Char,
+    "time/date-time": datetime.fromisoformat,
+    "time/date": date.fromisoformat,
+    "time/time": time.fromisoformat,
+    "time/duration": read_duration,
+}

@@ -1,0 +1,76 @@
+"""Compression of whole frames, told by their first byte: gzip by the standard library, zstd where it is installed.
+
+Deflate is not spoken: it is what gzip wraps, without the mark to tell it by.
+"""
+
+import threading
+import zlib
+from importlib.util import find_spec
+
+from sente.errors import UnpackError
+
+CODINGS = ("gzip", "zstd") if find_spec("zstandard") else ("gzip",)
+"""What can be inflated here; ``zstd`` with ``pip install "sente-channels[zstd]"``."""
+
+GZIP, ZSTD = 0x1F, 0x28
+"""The first bytes. Alone they are whole numbers of msgpack; no msgpack of more than one byte begins with them."""
+
+_kept = threading.local()  # a compressor takes longer to make than to use, and serves one thread at a time
+
+
+def is_compressed(frame: bytes) -> bool:
+    """Whether a frame is compressed.
+
+    >>> is_compressed(compress(b"x" * 2000, "gzip")), is_compressed(bytes([0x1f]))
+    (True, False)
+    """
+    return len(frame) > 1 and frame[0] in (GZIP, ZSTD)
+
+
+def compress(frame: bytes, coding: str) -> bytes:
+    """Compress at the fastest level: the next ones take longer than they save."""
+    if coding == "zstd":
+        import zstandard
+
+        compressor = getattr(_kept, "zstd", None)
+        if compressor is None:
+            compressor = _kept.zstd = zstandard.ZstdCompressor(level=1)
+        return bytes(compressor.compress(frame))
+    deflater = zlib.compressobj(1, wbits=31)
+    return deflater.compress(frame) + deflater.flush()
+
+
+def inflate(frame: bytes, limit: int) -> bytes:
+    """Inflate, and stop at ``limit`` bytes.
+
+    Raises:
+        UnpackError: it is broken, goes on behind its end, is longer than ``limit``, or zstd is not installed.
+    """
+    return _gunzip(frame, limit) if frame[0] == GZIP else _unzstd(frame, limit)
+
+
+def _gunzip(frame: bytes, limit: int) -> bytes:
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        raw = inflater.decompress(frame, limit + 1)
+    except zlib.error as error:
+        raise UnpackError(f"not gzip: {error}") from error
+    if len(raw) > limit:
+        raise UnpackError(f"longer than {limit} bytes when inflated")
+    if not inflater.eof or inflater.unused_data:
+        raise UnpackError("not gzip: it ends too early or too late")
+    return raw
+
+
+def _unzstd(frame: bytes, limit: int) -> bytes:
+    if "zstd" not in CODINGS:
+        raise UnpackError('zstd was not offered: pip install "sente-channels[zstd]"')
+    import zstandard
+
+    try:
+        size = zstandard.frame_content_size(frame)
+        if not 0 <= size <= limit:
+            raise UnpackError(f"longer than {limit} bytes when inflated, or it does not say")
+        return zstandard.ZstdDecompressor().decompress(frame, max_output_size=size, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise UnpackError(f"not zstd: {error}") from error

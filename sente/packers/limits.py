@@ -1,0 +1,61 @@
+"""What a packer takes from strangers."""
+
+from dataclasses import dataclass
+
+from sente.errors import PackError, UnpackError
+from sente.interfaces import Wire
+
+DEPTH = 250
+"""Lists and maps within each other, in either direction: orjson and ormsgpack write 254."""
+
+DIGITS = 1_000
+"""Of one number: to read and write numbers takes time by the square of their length."""
+
+BITS = 3_000
+"""The same for those written in binary, and for all that are written: surely no more digits."""
+
+NESTED_EXTENSIONS = 16
+"""msgpack extensions within each other: each is a copy of what is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackLimits:
+    """The largest packet that is unpacked. A value takes at most about 30 times the memory of its packet (inflated,
+    if it was compressed), so that is what these bound.
+
+    >>> UnpackLimits(size=64 * 1024).size
+    65536
+    """
+
+    size: int = 8 * 1024 * 1024
+    """Bytes, after inflating: eight times ``Limits.packet``, at which the server looks before; text shrinks so far."""
+
+    containers: int = 100_000
+    """Lists and maps: an empty one takes 3 bytes on the wire and 90 in memory."""
+
+    def check_size(self, wire: Wire) -> None:
+        """Refuse what is too long; a cheap look, before anything else.
+
+        Raises:
+            UnpackError: it is.
+        """
+        if len(wire) > self.size:
+            raise UnpackError(f"longer than the {self.size} bytes that are unpacked")
+
+
+def checked(text: str) -> str:
+    """Text that can be written as UTF-8.
+
+    Raises:
+        PackError: it holds half a character, a lone surrogate.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PackError("str with half a character cannot be packed: a lone surrogate") from error
+    return text
+
+
+def too_deep() -> PackError:
+    """The error for a value that holds itself, or nearly."""
+    return PackError(f"nested more than {DEPTH} deep")

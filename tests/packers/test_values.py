@@ -1,0 +1,65 @@
+"""The same values mean the same in every packer that carries types; and the table in the docs says so."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sente.errors import PackError
+from sente.packers import get
+from sente.packers.auto import AutoPacker
+from sente.testing import check_packer
+from tests.packers.examples import MONEY, VALUES, expected, same
+
+FORMATS = Path(__file__).parent.parent.parent / "docs" / "reference" / "formats.md"
+
+TYPED = [get(name, types=[MONEY]) for name in ("transit", "msgpack", "auto")]
+TYPED.append(AutoPacker(types=[MONEY]).for_peer(()))
+
+every_packer = pytest.mark.parametrize("packer", TYPED, ids=["transit", "msgpack", "auto", "auto as text"])
+
+
+@every_packer
+@pytest.mark.parametrize("name", VALUES)
+def test_every_type_comes_back(packer: Any, name: str) -> None:
+    alone = packer.unpack(packer.pack(VALUES[name]))
+    assert same(alone, expected(name)), alone
+    inside = packer.unpack(packer.pack([{"a": VALUES[name], "plain": 1}] * 2))
+    assert same(inside, [{"a": expected(name), "plain": 1}] * 2), inside
+
+
+@every_packer
+def test_the_contract(packer: Any) -> None:
+    check_packer(packer, *(VALUES[name] for name in VALUES if name != "NaN" and same(VALUES[name], expected(name))))
+
+
+def test_the_contract_of_json() -> None:
+    check_packer(get("json"))
+
+
+def table() -> str:
+    json, transit, msgpack = (get(name, types=[MONEY]) for name in ("json", "transit", "msgpack"))
+    rows = ["| Python | json | transit, auto as text | msgpack | back in Python |", "|---|---|---|---|---|"]
+    for name, value in VALUES.items():
+        try:
+            plain = code(json.pack(value))
+        except PackError:
+            plain = "`PackError`"
+        packed: Any = msgpack.pack(value)
+        back = "the same" if same(value, expected(name)) else type(expected(name)).__name__
+        rows.append(f"| {name} | {plain} | {code(transit.pack(value))} | {code(packed.hex(' '), 35)} | {back} |")
+    return "\n".join(rows)
+
+
+def code(text: Any, most: int = 200) -> str:
+    text = text if len(text) <= most else f"{text[:most]} …"
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def test_the_table_of_the_docs_is_what_is_written() -> None:
+    shown = re.sub(r'\["a","b"\]|\["b","a"\]', '["a","b"]', FORMATS.read_text())
+    want = re.sub(r'\["a","b"\]|\["b","a"\]', '["a","b"]', table())
+    for row in want.split("\n"):
+        if not row.startswith("| set |"):  # its order is that of hashes
+            assert row in shown, f"put this into {FORMATS.name}:\n\n{want}\n"
