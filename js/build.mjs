@@ -23,6 +23,8 @@ if (process.argv.includes("--tests")) {
   const client = { ...shared, entryPoints: ["src/index.ts"], platform: "neutral" };
   await Promise.all([
     build({ ...client, outfile: "dist/index.js" }),
+    // Each packer beside the core shares the core's classes: it imports them from the package's one root.
+    build({ ...client, entryPoints: ["src/packers/msgpack.ts"], outdir: "dist/packers", external: ["../index.js"] }),
     build({ ...client, outfile: "../sente/static/client.js", minify: true, sourcemap: false }),
   ]);
 }

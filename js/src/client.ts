@@ -4,7 +4,7 @@ import { isEventId, isObject, type ChannelEvent } from "./core/messages.js";
 import { Driver, type News } from "./driver.js";
 import { Disconnected, PackError, RequestFailed, RequestTimeout } from "./errors.js";
 import { inMilliseconds, type Options } from "./options.js";
-import { sizeOf } from "./packer.js";
+import { sizeOf } from "./packers/packer.js";
 
 /** What a `"state"` event carries. */
 export interface StateChange {
@@ -195,11 +195,13 @@ export class Client extends EventTarget {
     if (!isEventId(id)) throw new TypeError(`an event is named "namespace/name", not ${JSON.stringify(id)}`);
     const { packer } = this.#driver;
     try {
-      const wire = packer.pack([id, data]);
-      const [, copy] = packer.unpack(wire) as [string, unknown];
+      const wire = packer.pack([[[id, data]]]); // as deep as it will lie in its packet
+      const [[[, copy]]] = packer.unpack(wire) as [[[string, unknown]]];
       return { id, data: copy, size: sizeOf(wire) };
     } catch (error) {
-      throw new PackError(`${id} cannot be packed as ${packer.name}: ${(error as Error).message}`, { cause: error });
+      const { reason, path } = PackError.within("", error);
+      const where = path.replace("value[0][0][1]", "data");
+      throw new PackError(`${reason} (${id}, as ${packer.name})`, where, { cause: error });
     }
   }
 }

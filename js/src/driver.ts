@@ -3,8 +3,8 @@ import { ClientSession } from "./core/client-session.js";
 import { BYE, isObject, readPacket, writePacket, type Packet } from "./core/messages.js";
 import { ProtocolError } from "./errors.js";
 import { exchange, fetchWelcome, Refusal, type Fetch } from "./longpoll.js";
-import { ask, endpoint, inSeconds, isRenewable, type Options } from "./options.js";
-import { json, sizeOf, type Packer, type Wire } from "./packer.js";
+import { ask, endpoint, inSeconds, isRenewable, packersOf, type Options } from "./options.js";
+import { chosen, sizeOf, type Packer, type Wire } from "./packers/packer.js";
 import { WebSocketLink, type WebSocketClass } from "./websocket.js";
 
 type Of<T extends ClientAction["type"]> = Extract<ClientAction, { type: T }>;
@@ -24,6 +24,7 @@ export class Driver {
   readonly #WebSocket: WebSocketClass | undefined;
   readonly #tell: (news: News) => void;
   readonly #links = new Map<Link, WebSocketLink | AbortController>();
+  #packer: Packer | undefined; // the one the server chose, as it reads it
   #headers: Record<string, string> = {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   #soon = false;
@@ -32,7 +33,7 @@ export class Driver {
   constructor(url: string, options: Options, tell: (news: News) => void) {
     this.#url = url;
     this.#options = options;
-    this.#packers = options.packers ?? [json];
+    this.#packers = packersOf(options);
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
     this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
     this.#tell = tell;
@@ -48,8 +49,9 @@ export class Driver {
 
   /** The packer in use. */
   get packer(): Packer {
-    const { packer } = this.core.state;
-    return this.#packers.find(({ name }) => name === packer) ?? this.#packers[0] ?? json;
+    const packer = this.#packer ?? this.#packers[0];
+    if (!packer) throw new TypeError("packers: name at least one");
+    return packer;
   }
 
   /** Give the core an input and carry out what comes of it. */
@@ -127,9 +129,10 @@ export class Driver {
   }
 
   #first(link: Link, plain: unknown, now: number): void {
-    const packer = isObject(plain) ? plain.packer : undefined;
-    if (typeof packer === "string" && !this.#packers.some(({ name }) => name === packer)) {
-      return this.core.broken(link, `the server chose packer ${packer}, which was not offered`, now);
+    if (isObject(plain) && typeof plain.packer === "string") {
+      const packer = chosen(this.#packers, plain.packer);
+      if (!packer) return this.core.broken(link, `the server chose packer ${plain.packer}, which was not offered`, now);
+      this.#packer = packer;
     }
     this.core.firstFrame(link, plain, now);
   }
@@ -225,7 +228,7 @@ export class Driver {
   }
 
   #endpoint(): URL {
-    return endpoint(this.#url, this.core.state.clientId, this.#options);
+    return endpoint(this.#url, this.core.state.clientId, this.#options.params, this.#packers);
   }
 }
 
@@ -242,7 +245,7 @@ function newClientId(): string {
 function parse(unpack: () => unknown): unknown {
   try {
     return unpack();
-  } catch {
-    throw new ProtocolError("a frame cannot be unpacked");
+  } catch (error) {
+    throw new ProtocolError(`a frame cannot be unpacked: ${(error as Error).message}`);
   }
 }

@@ -40,6 +40,29 @@ export class PackError extends SenteError {
   override get name(): string {
     return "PackError";
   }
+
+  constructor(
+    /** What is wrong. */
+    readonly reason: string,
+    /** Where in the value: `data.items[3].price`. */
+    readonly path = "",
+    options?: ErrorOptions,
+  ) {
+    super(path ? `${path}: ${reason}` : reason, options);
+  }
+
+  /** The same, or any error, one step further out. */
+  static within(step: string, error: unknown): PackError {
+    const known = error instanceof PackError ? error : new PackError(String(error), "", { cause: error });
+    return new PackError(known.reason, step + known.path, known.cause === undefined ? {} : { cause: known.cause });
+  }
+}
+
+/** A frame that its packer cannot read. */
+export class UnpackError extends SenteError {
+  override get name(): string {
+    return "UnpackError";
+  }
 }
 
 /** Too much waits for the server: slow down, or wait for a request's reply now and then. */

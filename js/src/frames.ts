@@ -1,7 +1,7 @@
 // The body of an HTTP exchange: frames in a row, each after 4 bytes: its length, the top bit set for text.
 
 import { ProtocolError } from "./errors.js";
-import type { Wire } from "./packer.js";
+import type { Wire } from "./packers/packer.js";
 
 const TEXT = 0x8000_0000;
 

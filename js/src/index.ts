@@ -19,8 +19,19 @@ export function connect(url = "/chsk", options: Options = {}): Client {
 export type { Client, ClientEvents, Handler, RequestOptions, StateChange } from "./client.js";
 export type { ClientState, Closed, CloseReason, Transport, Wanted } from "./core/client-state.js";
 export type { SettingsOverrides } from "./core/settings.js";
-export { Disconnected, OutboxFull, PackError, RequestFailed, RequestTimeout, SenteError } from "./errors.js";
+export {
+  Disconnected,
+  OutboxFull,
+  PackError,
+  RequestFailed,
+  RequestTimeout,
+  SenteError,
+  UnpackError,
+} from "./errors.js";
 export type { Options, Source } from "./options.js";
-export { json } from "./packer.js";
-export type { Packer, Wire } from "./packer.js";
+export { auto, type AutoOptions } from "./packers/auto.js";
+export { json } from "./packers/json.js";
+export { READ_DEPTH, WRITE_DEPTH, type Packer, type Wire } from "./packers/packer.js";
+export { Types, type Reduced, type TypeHandler } from "./packers/types.js";
+export { Char, Decimal, Keyword, Sym, TaggedValue, Uri, UUID } from "./values.js";
 export type { WebSocketClass, WebSocketLike } from "./websocket.js";

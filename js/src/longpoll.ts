@@ -1,5 +1,5 @@
 import { readRow, writeRow } from "./frames.js";
-import type { Wire } from "./packer.js";
+import type { Wire } from "./packers/packer.js";
 
 export type Fetch = typeof fetch;
 

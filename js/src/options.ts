@@ -1,7 +1,10 @@
-import { json, type Packer } from "./packer.js";
 import type { ClientState, Closed, Wanted } from "./core/client-state.js";
 import { clientSettings, type ClientSettings, type SettingsOverrides } from "./core/settings.js";
 import type { Fetch } from "./longpoll.js";
+import { auto } from "./packers/auto.js";
+import { json } from "./packers/json.js";
+import { offer, type Packer } from "./packers/packer.js";
+import type { TypeHandler } from "./packers/types.js";
 import type { WebSocketClass } from "./websocket.js";
 
 /** A value, or a function that is asked anew for each attempt to connect. */
@@ -10,8 +13,10 @@ export type Source<T> = T | (() => T | Promise<T>);
 export interface Options {
   /** `"auto"` (the default): a WebSocket if there can be one, else long-polling; or `"ws"`, or `"poll"`. */
   transport?: Wanted;
-  /** What this client speaks, in order of preference. Default: JSON. */
+  /** What this client speaks; the server chooses. Default: `[auto(), json]`. */
   packers?: readonly Packer[];
+  /** Your own types, for each packer. */
+  types?: readonly TypeHandler[];
   /** Added to the query of every request. They end up in logs: no secrets. */
   params?: Record<string, string>;
   /** Headers of long-polling; a WebSocket has none. From another origin each costs a preflight. */
@@ -37,12 +42,17 @@ export function isRenewable({ csrf, auth, headers }: Options): boolean {
   return [csrf, auth, headers].some((source) => typeof source === "function");
 }
 
+/** The packers of a client, each for its types. */
+export function packersOf({ packers = [auto(), json], types = [] }: Options): readonly Packer[] {
+  return packers.map((packer) => packer.withTypes?.(types) ?? packer);
+}
+
 /** The address of a client, the same for each of its requests. */
-export function endpoint(url: string, clientId: string, { params, packers = [json] }: Options): URL {
+export function endpoint(url: string, clientId: string, params: Options["params"], packers: readonly Packer[]): URL {
   const whole = new URL(url, globalThis.location?.href);
   whole.protocol = whole.protocol.replace(/^ws/, "http");
   whole.hash = "";
-  const query = { ...params, "client-id": clientId, v: "1", packers: packers.map(({ name }) => name).join(",") };
+  const query = { ...params, "client-id": clientId, v: "1", packers: offer(packers) };
   for (const [key, value] of Object.entries(query)) whole.searchParams.set(key, value);
   return whole;
 }

@@ -1,4 +1,4 @@
-import type { Wire } from "./packer.js";
+import type { Wire } from "./packers/packer.js";
 
 /** What is used of a WebSocket. */
 export interface WebSocketLike {

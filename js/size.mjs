@@ -1,0 +1,15 @@
+// Fails if a file that browsers load has grown beyond its limit, minified and gzipped.
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+process.chdir(import.meta.dirname);
+
+const LIMITS = { "src/index.ts": 13_600, "src/packers/msgpack.ts": 3_000 }; // bytes
+
+for (const [entry, limit] of Object.entries(LIMITS)) {
+  const options = { bundle: true, format: "esm", target: "es2022", minify: true, external: ["../index.js"] };
+  const { outputFiles } = await build({ ...options, entryPoints: [entry], write: false });
+  const size = gzipSync(outputFiles[0].contents, { level: 9 }).length;
+  console.log(`${entry}: ${size} bytes of at most ${limit}`);
+  if (size > limit) process.exitCode = 1;
+}
