@@ -4,12 +4,14 @@ import argparse
 import errno
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import NoReturn
 
+from sente.cli import bench
+from sente.errors import ConfigError
 from sente.transports.script import FILE as CLIENT
 
 PORT = 8000
@@ -25,8 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = commands.add_parser("demo", help="run the demo, a chat to click on", description="Run the demo.")
     demo.add_argument("--port", type=_port, help=f"default: {PORT}, or the next one that is free")
     demo.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this computer can reach")
+    demo.set_defaults(run=lambda options: _demo(options.host, options.port))
+    bench.add_to(commands)
     options = parser.parse_args(arguments)
-    return _demo(options.host, options.port)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except ConfigError as error:
+        _fail(str(error))
 
 
 def _demo(host: str, port: int | None) -> int:

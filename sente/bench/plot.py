@@ -1,0 +1,227 @@
+"""A run as a picture: bytes to the right, time upwards, so that the best is at the lower left.
+
+SVG and HTML are written by hand and need nothing; they can be opened from disk, sent by mail, put into a page.
+PNG needs matplotlib.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from importlib import import_module
+from math import ceil, floor, log10
+from pathlib import Path
+
+from sente.bench.results import CodecInfo, Row, Run
+from sente.bench.summary import standings, wire_ratio
+from sente.bench.table import versions
+from sente.errors import ConfigError
+
+SUFFIXES = (".html", ".svg", ".png")
+WIDTH, HEIGHT = 720, 440
+LEFT, RIGHT, TOP, BOTTOM = 64, 150, 44, 52
+LINE, CHARACTER = 12, 6.6
+"""Pixels that a label takes in height, and for each character, so that labels do not lie on each other."""
+
+X_AXIS = "bytes on the wire, in relation to the smallest form of any codec"
+STYLE = """
+svg { font: 12px system-ui, sans-serif; background: #fff; color: #222; max-width: 100%; height: auto }
+text { fill: currentColor } .title { font-size: 15px; font-weight: 600 } .axis { fill: #666 }
+.grid { stroke: #ddd } .even { stroke: #999; stroke-dasharray: 4 4 } .leader { stroke: #bbb }
+.mark { fill: #8a8f98; stroke: #8a8f98 } .ours { fill: #0b6e4f; stroke: #0b6e4f } text.ours { stroke: none }
+circle.hollow, rect.hollow { fill: #fff; stroke-width: 1.5 }
+"""
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>sente bench</title>
+<style>body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 1480px; margin: 2rem auto; padding: 0 1rem }}
+.panels {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(460px, 1fr)); gap: 1rem }}</style>
+<h1>Packers: size against speed</h1>
+<p>{legend}</p>
+{first}
+<div class="panels">
+{rest}
+</div>
+<p>{versions}</p>
+</html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One codec in one panel."""
+
+    codec: CodecInfo
+    bytes: float
+    time: float
+    hollow: bool
+    """It loses types, or is not safe."""
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One diagram."""
+
+    title: str
+    points: list[Point]
+
+
+def save(run: Run, path: Path) -> None:
+    """Draw a run into a file, by its suffix: ``.html`` with a panel for each payload, ``.svg`` or ``.png`` with one.
+
+    Raises:
+        ConfigError: PNG, and matplotlib is not installed.
+        ValueError: another suffix.
+    """
+    panels = [panel for panel in [_overall(run), *_each(run)] if panel.points]
+    if len(run.payloads) == 1:
+        panels = panels[1:]
+    match path.suffix.lower():
+        case ".svg":
+            path.write_text(svg(panels[0], run))
+        case ".html":
+            path.write_text(_page(panels, run))
+        case ".png":
+            _png(panels[0], run, path)
+        case suffix:
+            raise ValueError(f"{suffix!r} is none of {SUFFIXES}")
+
+
+def _overall(run: Run) -> Panel:
+    points = []
+    for each in standings(run):
+        if each.pack and each.unpack and each.wire:
+            carried = f"{each.same} of {len(run.payloads)} payloads come back the same"
+            points.append(_point(run, each.codec, each.wire, (each.pack * each.unpack) ** 0.5, each.lossy > 0, carried))
+    return Panel("all payloads", points)
+
+
+def _each(run: Run) -> Iterable[Panel]:
+    for payload in run.payloads:
+        rows = [row for row in run.rows if row.payload == payload.name]
+        points = [point for row in rows if (point := _of_row(run, row))]
+        yield Panel(f"{payload.name}: {payload.about}", points)
+
+
+def _of_row(run: Run, row: Row) -> Point | None:
+    pack, unpack, size = run.ratio(row, "pack"), run.ratio(row, "unpack"), wire_ratio(run, row)
+    if not (pack and unpack and size and row.pack and row.unpack):
+        return None
+    says = f"{row.pack.median:.3g} + {row.unpack.median:.3g} µs, {row.size:,} bytes"
+    return _point(run, run.codec(row.codec), size, (pack * unpack) ** 0.5, row.keeps == "lossy", says)
+
+
+def _point(run: Run, codec: CodecInfo, size: float, time: float, lossy: bool, says: str) -> Point:
+    told = [codec.name, says, *(["lossy"] if lossy else []), *([codec.note] if codec.note else []), codec.version]
+    return Point(codec, size, time, lossy or "unsafe" in codec.note, "; ".join(told))
+
+
+def _y_axis(run: Run) -> str:
+    of = " or ".join(f"{name} ({runtime})" for runtime, name in run.yardsticks.items())
+    return f"time to pack and to unpack (their geometric mean); 1 is {of}"
+
+
+def _legend(run: Run) -> str:
+    return (
+        f"To the right: {X_AXIS}. Upwards: {_y_axis(run)}. Both axes are logarithmic, the best is at the lower left. "
+        "Green: sente. Squares: in Node. Hollow: lossy, or unsafe. Point at a mark to read it."
+    )
+
+
+def _page(panels: list[Panel], run: Run) -> str:
+    first, *rest = (svg(panel, run) for panel in panels)
+    return PAGE.format(legend=escape(_legend(run)), first=first, rest="\n".join(rest), versions=escape(versions(run)))
+
+
+class _Scale:
+    """From ratios to pixels, in logarithms; the bounds lie a little outside of the values."""
+
+    def __init__(self, values: list[float], start: float, end: float) -> None:
+        low, high = log10(min([*values, 1])), log10(max([*values, 1]))
+        margin = max(0.06 * (high - low), 0.05)
+        self._low, self._high = low - margin, high + margin
+        self._start, self._end = start, end
+
+    def __call__(self, value: float) -> float:
+        part = (log10(value) - self._low) / (self._high - self._low)
+        return self._start + part * (self._end - self._start)
+
+    def ticks(self) -> list[float]:
+        decades = range(floor(self._low), ceil(self._high) + 1)
+        ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
+        return [tick for tick in ticks if self._low <= log10(tick) <= self._high]
+
+
+def svg(panel: Panel, run: Run) -> str:
+    """One panel as SVG, complete in itself."""
+    x = _Scale([point.bytes for point in panel.points], LEFT, WIDTH - RIGHT)
+    y = _Scale([point.time for point in panel.points], HEIGHT - BOTTOM, TOP)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        f'role="img"><style>{STYLE}</style>',
+        f'<text class="title" x="{LEFT}" y="22">{escape(panel.title)}</text>',
+        *_axes(x, y, run),
+        *_marks(panel.points, x, y),
+        "</svg>",
+    ]
+    return "\n".join(parts)
+
+
+def _axes(x: _Scale, y: _Scale, run: Run) -> Iterable[str]:
+    for tick in x.ticks():
+        at, kind = f"{x(tick):.1f}", "even" if tick == 1 else "grid"
+        yield f'<line class="{kind}" x1="{at}" x2="{at}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+        yield f'<text class="axis" x="{at}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{tick:g}×</text>'
+    for tick in y.ticks():
+        at, kind = f"{y(tick):.1f}", "even" if tick == 1 else "grid"
+        yield f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"/>'
+        yield f'<text class="axis" x="{LEFT - 6}" y="{at}" dy="4" text-anchor="end">{tick:g}×</text>'
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    yield f'<text class="axis" x="{LEFT}" y="{HEIGHT - 12}">{escape(X_AXIS)}</text>'
+    yield (
+        f'<text class="axis" transform="translate(16 {middle:.0f}) rotate(-90)" text-anchor="middle">'
+        f"{escape(_y_axis(run))}</text>"
+    )
+
+
+def _marks(points: list[Point], x: _Scale, y: _Scale) -> Iterable[str]:
+    taken: list[tuple[float, float, float]] = []  # what labels cover: from, to, and at what height
+    for point in sorted(points, key=lambda point: y(point.time)):
+        left, top = x(point.bytes), y(point.time)
+        kind = f"{'ours' if point.codec.ours else 'mark'}{' hollow' if point.hollow else ''}"
+        if point.codec.runtime == "python":
+            mark, shape = "circle", f'cx="{left:.1f}" cy="{top:.1f}" r="4.5"'
+        else:
+            mark, shape = "rect", f'x="{left - 4:.1f}" y="{top - 4:.1f}" width="8" height="8"'
+        yield f'<{mark} class="{kind}" {shape}><title>{escape(point.says)}</title></{mark}>'
+        start, end, beside = left + 9, left + 9 + CHARACTER * len(point.codec.name), top
+        while any(start < to and end > since and abs(beside - at) < LINE for since, to, at in taken):
+            beside += 1
+        taken.append((start, end, beside))
+        if beside - top > LINE / 2:
+            yield f'<line class="leader" x1="{left:.1f}" y1="{top:.1f}" x2="{start - 1:.1f}" y2="{beside:.1f}"/>'
+        colour = ' class="ours"' if point.codec.ours else ""
+        yield f'<text{colour} x="{start:.1f}" y="{beside:.1f}" dy="4">{escape(point.codec.name)}</text>'
+
+
+def _png(panel: Panel, run: Run, path: Path) -> None:
+    try:
+        matplotlib = import_module("matplotlib")
+        matplotlib.use("agg")
+        plot = import_module("matplotlib.pyplot")
+    except ImportError as error:
+        hint = 'pip install "sente-channels[bench]", or give .svg or .html, which need nothing'
+        raise ConfigError(f"--plot {path}: PNG needs matplotlib: {hint}") from error
+    figure, axes = plot.subplots(figsize=(11, 6.5), dpi=120, layout="constrained")
+    for point in panel.points:
+        colour = "#0b6e4f" if point.codec.ours else "#8a8f98"
+        marker = "o" if point.codec.runtime == "python" else "s"
+        face = "none" if point.hollow else colour
+        axes.scatter(point.bytes, point.time, marker=marker, s=45, edgecolors=colour, facecolors=face, zorder=3)
+        axes.annotate(
+            point.codec.name, (point.bytes, point.time), (7, 0), textcoords="offset points", va="center", color=colour
+        )
+    axes.set(xscale="log", yscale="log", xlabel=X_AXIS, ylabel=_y_axis(run), title=panel.title)
+    axes.grid(which="both", color="#eee")
+    figure.savefig(path)
+    plot.close(figure)
