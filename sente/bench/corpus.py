@@ -24,40 +24,11 @@ PUBLIC_FILES = {
     "twitter": "100 tweets, mostly Japanese",
 }
 
-_WORDS = [
-    "board",
-    "stone",
-    "group",
-    "liberty",
-    "ladder",
-    "eye",
-    "shape",
-    "corner",
-    "side",
-    "centre",
-    "reply",
-    "probe",
-    "push",
-    "pull",
-    "hane",
-    "sente",
-    "gote",
-    "joseki",
-    "opening",
-    "middle",
-    "endgame",
-    "fuseki",
-    "tesuji",
-    "moyo",
-    "territory",
-    "influence",
-    "handicap",
-    "komi",
-    "review",
-    "game",
-    "player",
-    "clock",
-]
+_GLOSSARY = (
+    "board stone group liberty ladder eye shape corner side centre reply probe push pull hane sente gote joseki "
+    "opening middle endgame fuseki tesuji moyo territory influence handicap komi review game player clock"
+)
+_WORDS = _GLOSSARY.split()
 _START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -87,7 +58,7 @@ def corpus() -> list[Payload]:
         Payload("batch", _batch(), "50 short events in one packet"),
         Payload("sparse", _sparse(), "100 records, most fields null, true or false"),
         Payload("unicode", _unicode(), "40 messages in 8 scripts, with emoji"),
-        Payload("code", _code(), "source text: quotes, escapes, and strings that begin with ~ ^ and backtick"),
+        Payload("code", _code(), "source text: quotes, escapes, and lines with ~ ^ and `"),
         Payload("ids", _ids(), "500 integers of 63 bits"),
         Payload("nested", _nested(60), "a thread of replies, 60 levels of them"),
         Payload("blob", _blob(), "16 KB of bytes with a name"),

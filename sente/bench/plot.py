@@ -22,7 +22,7 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 150, 44, 52
 LINE, CHARACTER = 12, 6.6
 """Pixels that a label takes in height, and for each character, so that labels do not lie on each other."""
 
-X_AXIS = "bytes on the wire, in relation to the smallest form of any codec"
+X_AXIS = "bytes; 1 is the smallest form of any codec, compressed or not"
 STYLE = """
 svg { font: 12px system-ui, sans-serif; background: #fff; color: #222; max-width: 100%; height: auto }
 text { fill: currentColor } .title { font-size: 15px; font-weight: 600 } .axis { fill: #666 }
@@ -118,12 +118,13 @@ def _point(run: Run, codec: CodecInfo, size: float, time: float, lossy: bool, sa
 
 def _y_axis(run: Run) -> str:
     of = " or ".join(f"{name} ({runtime})" for runtime, name in run.yardsticks.items())
-    return f"time to pack and to unpack (their geometric mean); 1 is {of}"
+    return f"time; 1 is {of}"
 
 
 def _legend(run: Run) -> str:
     return (
-        f"To the right: {X_AXIS}. Upwards: {_y_axis(run)}. Both axes are logarithmic, the best is at the lower left. "
+        f"To the right: {X_AXIS}. Upwards: {_y_axis(run)}, the geometric mean of packing and unpacking. "
+        "Both axes are logarithmic; the best is at the lower left. "
         "Green: sente. Squares: in Node. Hollow: lossy, or unsafe. Point at a mark to read it."
     )
 

@@ -100,18 +100,26 @@ class Run:
             ValueError: it is of another schema.
         """
         plain = json.loads(text)
-        if plain.pop("schema", None) != SCHEMA:
+        if not isinstance(plain, dict) or plain.pop("schema", None) != SCHEMA:
             raise ValueError(f"this is no result of `sente bench` (schema {SCHEMA})")
-        plain["codecs"] = [CodecInfo(**codec) for codec in plain["codecs"]]
-        plain["payloads"] = [PayloadInfo(**payload) for payload in plain["payloads"]]
-        plain["rows"] = [_row(row) for row in plain["rows"]]
-        return cls(**plain)
+        return cls.from_plain(plain)
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Self:
+        """Read what ``asdict`` made of a run."""
+        return cls(
+            **{
+                **plain,
+                "codecs": [CodecInfo(**codec) for codec in plain["codecs"]],
+                "payloads": [PayloadInfo(**payload) for payload in plain["payloads"]],
+                "rows": [_row(row) for row in plain["rows"]],
+            }
+        )
 
 
 def _row(plain: dict[str, Any]) -> Row:
-    for key in ("pack", "unpack"):
-        plain[key] = Spread(**plain[key]) if plain[key] else None
-    return Row(**plain)
+    spreads = {key: Spread(**plain[key]) for key in ("pack", "unpack") if plain.get(key)}
+    return Row(**{**plain, **spreads})
 
 
 def geometric_mean(ratios: list[float]) -> float:
