@@ -1,6 +1,6 @@
 """The whole benchmark of the packers: all of ours and all peers, in Python and in Node, on all payloads.
 
-``python benchmarks/run.py`` writes ``results/packers.json`` and draws it as ``.html``, ``.svg`` and ``.png``. What of
+``python -m benchmarks.run`` writes ``results/packers.json`` and draws it as ``.html``, ``.svg`` and ``.png``. What of
 the peers is not installed is named as absent; ``make bench`` installs them all first.
 """
 
@@ -8,8 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from node import add_node
-from transit2 import transit_python2
+from benchmarks.node import add_node
+from benchmarks.transit2 import transit_python2
 
 from sente.bench.codecs import built_in
 from sente.bench.corpus import corpus, public_corpus

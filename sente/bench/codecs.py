@@ -1,12 +1,13 @@
 """The packers of this project as something to measure, and the shape that its peers share with them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 from sente.interfaces import Packer
-from sente.packers.negotiation import BUILT_IN, packers
+from sente.packers.handlers import TypeHandler
+from sente.packers.negotiation import BUILT_IN, VariedPacker, for_peer, offer, packers, read_offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,29 @@ def from_packer(packer: Packer, name: str = "") -> Codec:
     return Codec(name or packer.name, packer.pack, packer.unpack, f"sente-channels {version('sente-channels')}", True)
 
 
-def built_in(names: Sequence[str], types: Sequence[Any] = ()) -> list[Codec]:
-    """The packers of these names; without names all there are.
+def built_in(names: Sequence[str] = (), types: Sequence[TypeHandler[Any]] = ()) -> list[Codec]:
+    """The packers of these names, each as a peer reads it that offers just this; without names all there are.
+
+    >>> [codec.name for codec in built_in(["json", "auto+msgpack"])]
+    ['json', 'auto+msgpack']
 
     Raises:
         ConfigError: there is no packer of that name.
     """
-    return [from_packer(packer, packer.name) for packer in packers(list(names) or list(BUILT_IN))]
+    return [_built_in(text, types) for text in names or _every_name()]
+
+
+def _built_in(text: str, types: Sequence[TypeHandler[Any]]) -> Codec:
+    name, accepts = read_offer(text)
+    [packer] = packers([name], types)
+    return from_packer(for_peer(packer, accepts), text)
+
+
+def _every_name() -> Iterator[str]:
+    """Those with capabilities thrice: for a peer without any, with MessagePack only, and with all."""
+    for name in BUILT_IN:
+        yield name
+        [packer] = packers([name])
+        if isinstance(packer, VariedPacker):
+            yield f"{name}+msgpack"
+            yield offer(packer)
