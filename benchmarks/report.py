@@ -43,7 +43,7 @@ def targets_table(run: Run) -> table.Table:
         _target(run, "json", "orjson", 1.3, 1.15),
         _target(run, "auto", "orjson", 1.3, 1.15),
         _target(run, "transit", "orjson", 3, 1.3),
-        _target(run, "msgpack", "msgpack + ext", 1.5, 1.5, payloads=[payload.name for payload in run.payloads]),
+        _target(run, "msgpack", "ormsgpack + ext", 1.5, 1.5, payloads=[payload.name for payload in run.payloads]),
     ]
     return [["", "pack: target", "measured", "unpack: target", "measured"], *rows]
 

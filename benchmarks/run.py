@@ -10,7 +10,6 @@ from pathlib import Path
 
 from benchmarks.node import add_node
 from benchmarks.transit2 import transit_python2
-
 from sente.bench.codecs import built_in
 from sente.bench.corpus import corpus, public_corpus
 from sente.bench.peers import peers

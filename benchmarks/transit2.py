@@ -27,7 +27,7 @@ def transit_python2() -> tuple[list[Codec], list[Absent]]:
     pack, unpack = transit_functions(reader, writer, "json")
     checked: set[int] = set()
 
-    def pack_shallow(value: Any) -> str:
+    def pack_shallow(value: Any) -> Any:
         if id(value) not in checked:
             if _depth(value) > DEEP:
                 raise RecursionError(f"not tried: its time doubles with each level, and there are more than {DEEP}")

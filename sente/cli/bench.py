@@ -18,6 +18,7 @@ from sente.bench.summary import advice
 from sente.bench.timing import ROUNDS
 from sente.errors import ConfigError
 from sente.interfaces import Packer
+from sente.packers.handlers import TypeHandler
 
 ABOUT = """\
 Measures what the packers cost on your data: time to pack and to unpack, bytes on the wire, bytes compressed, and
@@ -58,7 +59,7 @@ def bench(options: argparse.Namespace) -> int:
     """
     sys.path.insert(0, os.getcwd())  # as `python -m` has it: module:name is mostly a file of the user's, right here
     payloads = [_payload(text) for text in options.data] or [*corpus(), *public_corpus()]
-    types = list(_imported("--types", options.types)) if options.types else []
+    types = _types(options.types) if options.types else []
     packers = _packers(options.packer, types)
     others, absent = peers(() if options.peers else (YARDSTICK,))
     progress = _Progress()
@@ -74,22 +75,35 @@ def bench(options: argparse.Namespace) -> int:
     return 0
 
 
-def _packers(wanted: list[str], types: list[Any]) -> list[tuple[Codec, str]]:
+def _packers(wanted: list[str], types: list[TypeHandler[Any]]) -> list[tuple[Codec, str]]:
     """What to measure, and how each is written in ``packers=``."""
     found: list[tuple[Codec, str]] = []
     for text in wanted:
-        if ":" in text:
-            packer = _imported("--packer", text)
-            if isinstance(packer, type) or not isinstance(packer, Packer):
-                packer = _called("--packer", text, packer)
-            if not isinstance(packer, Packer):
-                raise ConfigError(
-                    f"--packer {text}: a {type(packer).__name__} is no packer: it needs name, pack, unpack"
-                )
-            found.append((from_packer(packer, text), text.partition(":")[2]))
-        else:
-            found += [(codec, f'"{text.partition("+")[0]}"') for codec in built_in([text], types)]
-    return found or [(codec, f'"{codec.name.partition("+")[0]}"') for codec in built_in([], types)]
+        found += [_own(text)] if ":" in text else _named([text], types)
+    return found or _named([], types)
+
+
+def _named(names: list[str], types: list[TypeHandler[Any]]) -> list[tuple[Codec, str]]:
+    return [(codec, f'"{codec.name.partition("+")[0]}"') for codec in built_in(names, types)]
+
+
+def _own(text: str) -> tuple[Codec, str]:
+    """A packer of the user's: an object, or a class or function that makes one."""
+    there, name = _imported("--packer", text), text.partition(":")[2]
+    if isinstance(there, Packer) and not isinstance(there, type):
+        return from_packer(there, text), name
+    packer = _called("--packer", text, there)
+    if not isinstance(packer, Packer):
+        what = type(packer).__name__
+        raise ConfigError(f"--packer {text}: {what} is no packer: it needs name, pack and unpack")
+    return from_packer(packer, text), f"{name}()"
+
+
+def _types(text: str) -> list[TypeHandler[Any]]:
+    types = _imported("--types", text)
+    if not isinstance(types, list | tuple) or not all(isinstance(handler, TypeHandler) for handler in types):
+        raise ConfigError(f"--types {text}: give a list of TypeHandler")
+    return list(types)
 
 
 def _payload(text: str) -> Payload:
@@ -104,10 +118,11 @@ def _payload(text: str) -> Payload:
     if ":" not in text or path.exists():
         raise ConfigError(f"there is no file {text}: give a JSON file, or module:name of a value")
     value = _imported("DATA", text)
-    return Payload(text, _called("DATA", text, value) if callable(value) else value, "your value")
+    return Payload(text, _called("DATA", text, value), "your value")
 
 
 def _called(argument: str, text: str, function: Any) -> Any:
+    """What a function returns; anything else is what is wanted already."""
     if not callable(function):
         return function
     try:
