@@ -17,10 +17,10 @@ from sente.bench.table import versions
 from sente.errors import ConfigError
 
 SUFFIXES = (".html", ".svg", ".png")
-WIDTH, HEIGHT = 720, 440
-LEFT, RIGHT, TOP, BOTTOM = 64, 150, 44, 52
-LINE, CHARACTER = 12, 6.6
-"""Pixels that a label takes in height, and for each character, so that labels do not lie on each other."""
+WIDTH, HEIGHT = 760, 460
+LEFT, RIGHT, TOP, BOTTOM = 64, 210, 44, 52
+LINE = 14
+"""Pixels from one label to the next, so that they do not lie on each other; a run of everything has two dozen."""
 
 X_AXIS = "bytes; 1 is the smallest form of any codec, compressed or not"
 STYLE = """
@@ -143,6 +143,16 @@ class _Scale:
         self._low, self._high = low - margin, high + margin
         self._start, self._end = start, end
 
+    @property
+    def low(self) -> float:
+        """The lower bound, as a ratio."""
+        return float(10**self._low)
+
+    @property
+    def high(self) -> float:
+        """The upper bound, as a ratio."""
+        return float(10**self._high)
+
     def __call__(self, value: float) -> float:
         part = (log10(value) - self._low) / (self._high - self._low)
         return self._start + part * (self._end - self._start)
@@ -186,8 +196,15 @@ def _axes(x: _Scale, y: _Scale, run: Run) -> Iterable[str]:
 
 
 def _marks(points: list[Point], x: _Scale, y: _Scale) -> Iterable[str]:
-    taken: list[tuple[float, float, float]] = []  # what labels cover: from, to, and at what height
-    for point in sorted(points, key=lambda point: y(point.time)):
+    ordered = sorted(points, key=lambda point: y(point.time))
+    labels = spaced([y(point.time) for point in ordered], LINE, TOP, HEIGHT - BOTTOM)
+    beside = WIDTH - RIGHT + 18
+    for point, label in zip(ordered, labels, strict=True):
+        left, top = x(point.bytes), y(point.time)
+        yield f'<line class="leader" x1="{left:.1f}" y1="{top:.1f}" x2="{beside - 4}" y2="{label:.1f}"/>'
+        colour = ' class="ours"' if point.codec.ours else ""
+        yield f'<text{colour} x="{beside}" y="{label:.1f}" dy="4">{escape(point.codec.name)}</text>'
+    for point in ordered:
         left, top = x(point.bytes), y(point.time)
         kind = f"{'ours' if point.codec.ours else 'mark'}{' hollow' if point.hollow else ''}"
         if point.codec.runtime == "python":
@@ -195,14 +212,22 @@ def _marks(points: list[Point], x: _Scale, y: _Scale) -> Iterable[str]:
         else:
             mark, shape = "rect", f'x="{left - 4:.1f}" y="{top - 4:.1f}" width="8" height="8"'
         yield f'<{mark} class="{kind}" {shape}><title>{escape(point.says)}</title></{mark}>'
-        start, end, beside = left + 9, left + 9 + CHARACTER * len(point.codec.name), top
-        while any(start < to and end > since and abs(beside - at) < LINE for since, to, at in taken):
-            beside += 1
-        taken.append((start, end, beside))
-        if beside - top > LINE / 2:
-            yield f'<line class="leader" x1="{left:.1f}" y1="{top:.1f}" x2="{start - 1:.1f}" y2="{beside:.1f}"/>'
-        colour = ' class="ours"' if point.codec.ours else ""
-        yield f'<text{colour} x="{start:.1f}" y="{beside:.1f}" dy="4">{escape(point.codec.name)}</text>'
+
+
+def spaced(wanted: list[float], apart: float, low: float, high: float) -> list[float]:
+    """Places for labels in a column: as near as it goes to the wanted ones (ascending), and not on each other.
+
+    >>> spaced([1, 1, 5], 2, 0, 6)
+    [1, 3, 5]
+    >>> spaced([5, 6, 6], 2, 0, 6)
+    [2, 4, 6]
+    """
+    places: list[float] = []
+    for place in wanted:
+        places.append(max(place, low, places[-1] + apart if places else low))
+    for index in reversed(range(len(places))):
+        places[index] = min(places[index], places[index + 1] - apart if index + 1 < len(places) else high)
+    return places
 
 
 def _png(panel: Panel, run: Run, path: Path) -> None:
@@ -215,14 +240,32 @@ def _png(panel: Panel, run: Run, path: Path) -> None:
         raise ConfigError(f"--plot {path}: PNG needs matplotlib: {hint}") from error
     figure, axes = plot.subplots(figsize=(11, 6.5), dpi=120, layout="constrained")
     for point in panel.points:
-        colour = "#0b6e4f" if point.codec.ours else "#8a8f98"
+        colour = _colour(point)
         marker = "o" if point.codec.runtime == "python" else "s"
-        face = "none" if point.hollow else colour
+        face = "white" if point.hollow else colour
         axes.scatter(point.bytes, point.time, marker=marker, s=45, edgecolors=colour, facecolors=face, zorder=3)
-        axes.annotate(
-            point.codec.name, (point.bytes, point.time), (7, 0), textcoords="offset points", va="center", color=colour
-        )
     axes.set(xscale="log", yscale="log", xlabel=X_AXIS, ylabel=_y_axis(run), title=panel.title)
     axes.grid(which="both", color="#eee")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}×")
+        axis.set_minor_formatter("")
+    axes.set_xticks(_Scale([point.bytes for point in panel.points], 0, 1).ticks())
+    height = _Scale([point.time for point in panel.points], 0, 1)
+    axes.set_ylim(height.low, height.high)
+    ordered = sorted(panel.points, key=lambda point: point.time)
+    for point, label in zip(ordered, spaced([height(each.time) for each in ordered], 0.037, 0, 1), strict=True):
+        axes.annotate(
+            point.codec.name,
+            (point.bytes, point.time),
+            (1.02, label),
+            textcoords="axes fraction",
+            va="center",
+            color=_colour(point),
+            arrowprops={"arrowstyle": "-", "color": "#ccc", "linewidth": 0.7, "relpos": (0, 0.5)},
+        )
     figure.savefig(path)
     plot.close(figure)
+
+
+def _colour(point: Point) -> str:
+    return "#0b6e4f" if point.codec.ours else "#8a8f98"

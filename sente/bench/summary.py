@@ -1,12 +1,13 @@
 """What a run comes to: each codec in one line, and which packers to name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sente.bench.results import CodecInfo, Row, Run, geometric_mean
 
 MEGABITS = 100
 """Speed of the line, when bytes and microseconds are added up: a good home or office connection."""
+AUTO = '"auto"'
 CLOSE = 1.1
 """Up to here ``auto`` is preferred to what was faster: it keeps more types, and suits the payloads not measured too."""
 
@@ -64,36 +65,48 @@ class Advice:
     why: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class _Candidate:
+    """A codec that carries every payload; the smaller one loses less, then costs less."""
+
+    lossy: int
+    cost: float
+    name: str
+    spelling: str
+
+    def told(self, payloads: int) -> str:
+        loses = f" and loses types in {self.lossy} of {payloads}" if self.lossy else ""
+        return f"{self.name} costs {self.cost:.3g} µs{loses}"
+
+
 def advice(run: Run, spellings: Mapping[str, str]) -> Advice | None:
-    """Which packers to name for these payloads; None if none of ours was measured with success.
+    """Which packers to name for these payloads; None if none of ours carries all of them.
 
     Args:
         run: what was measured.
         spellings: for each codec that may be recommended, how it is written in ``packers=[...]``.
     """
-    candidates = []
+    candidates = sorted(_candidates(run, spellings))
+    if not candidates:
+        return None
+    best = candidates[0]
+    equals = [each for each in candidates if each.lossy == best.lossy]
+    auto = next((each for each in equals if each.spelling == AUTO), None)
+    chosen = auto if auto and auto.cost <= best.cost * CLOSE else best
+    line = _spelled([chosen.spelling, *([AUTO] if auto and chosen is not auto else [])])
+    others = [each for each in candidates if each.spelling != chosen.spelling][:3]
+    why = f"{chosen.told(len(run.payloads))} (pack, send at {MEGABITS} Mb/s, unpack; geometric mean)"
+    if chosen is not best:
+        why += f", within {CLOSE - 1:.0%} of the cheapest, and suits other payloads too"
+    return Advice(f"packers={line}", "; ".join([why, *(each.told(len(run.payloads)) for each in others)]) + ".")
+
+
+def _candidates(run: Run, spellings: Mapping[str, str]) -> Iterator[_Candidate]:
     for standing in standings(run):
         name = standing.codec.name
         costs = [spent for row in run.rows if row.codec == name and (spent := cost(row))]
         if name in spellings and costs and not standing.failed:
-            candidates.append((standing.lossy, geometric_mean(costs), name))
-    if not candidates:
-        return None
-    candidates.sort()
-    lossy, least, best = candidates[0]
-    close = [name for other, spent, name in candidates if other == lossy and spent <= least * CLOSE]
-    chosen = next((name for name in close if spellings[name] == '"auto"'), best)
-    rest = [each for each in candidates if spellings[each[2]] != spellings[chosen]]
-    words = (
-        [*{spellings[chosen]: None, '"auto"': None}]
-        if _carries(candidates, '"auto"', spellings, lossy)
-        else [spellings[chosen]]
-    )
-    return Advice(f"packers={_spelled(words)}", _why(candidates, chosen, rest, len(run.payloads)))
-
-
-def _carries(candidates: list[tuple[int, float, str]], word: str, spellings: Mapping[str, str], lossy: int) -> bool:
-    return any(spellings[name] == word and other <= lossy for other, _, name in candidates)
+            yield _Candidate(standing.lossy, geometric_mean(costs), name, spellings[name])
 
 
 def _spelled(words: list[str]) -> str:
@@ -104,16 +117,3 @@ def _spelled(words: list[str]) -> str:
     if all(word.startswith('"') for word in words):
         return '"' + ",".join(word.strip('"') for word in words) + '"'
     return f"[{', '.join(words)}]"
-
-
-def _why(
-    candidates: list[tuple[int, float, str]], chosen: str, rest: list[tuple[int, float, str]], payloads: int
-) -> str:
-    def told(lossy: int, spent: float, name: str) -> str:
-        loses = f", and loses types in {lossy} of {payloads}" if lossy else ""
-        return f"{name} costs {spent:.3g} µs{loses}"
-
-    mine = next(each for each in candidates if each[2] == chosen)
-    others = "; ".join(told(*each) for each in rest[:3])
-    sentence = f"{told(*mine)} (pack, send at {MEGABITS} Mb/s, unpack; geometric mean)"
-    return f"{sentence}; {others}." if others else f"{sentence}."
