@@ -17,6 +17,7 @@ from sente.bench.table import versions
 from sente.errors import ConfigError
 
 SUFFIXES = (".html", ".svg", ".png")
+PNG_NEEDS = 'PNG needs matplotlib: pip install "sente-channels[bench]"; or give .svg or .html, which need nothing'
 WIDTH, HEIGHT = 760, 460
 LEFT, RIGHT, TOP, BOTTOM = 64, 210, 44, 52
 LINE = 14
@@ -236,8 +237,7 @@ def _png(panel: Panel, run: Run, path: Path) -> None:
         matplotlib.use("agg")
         plot = import_module("matplotlib.pyplot")
     except ImportError as error:
-        hint = 'pip install "sente-channels[bench]", or give .svg or .html, which need nothing'
-        raise ConfigError(f"--plot {path}: PNG needs matplotlib: {hint}") from error
+        raise ConfigError(f"{path}: {PNG_NEEDS}") from error
     figure, axes = plot.subplots(figsize=(11, 6.5), dpi=120, layout="constrained")
     for point in panel.points:
         colour = _colour(point)

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sente.bench import table
 from sente.bench.codecs import Codec, built_in, from_packer
 from sente.bench.corpus import Payload, corpus, public_corpus
 from sente.bench.peers import YARDSTICK, peers
-from sente.bench.plot import SUFFIXES, save
+from sente.bench.plot import PNG_NEEDS, SUFFIXES, save
 from sente.bench.run import run
 from sente.bench.summary import advice
 from sente.bench.timing import ROUNDS
@@ -157,6 +158,8 @@ def _writable(text: str) -> Path:
 def _plot(text: str) -> Path:
     if Path(text).suffix.lower() not in SUFFIXES:
         raise argparse.ArgumentTypeError(f"{text}: give a file that ends in {', '.join(SUFFIXES)}")
+    if Path(text).suffix.lower() == ".png" and find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError(f"{text}: {PNG_NEEDS}")  # before minutes are spent on measuring
     return _writable(text)
 
 

@@ -138,6 +138,15 @@ def test_before_anything_is_measured(arguments: list[str], says: str, capsys: py
     assert says in capsys.readouterr().err
 
 
+def test_png_is_refused_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sente.cli.bench.find_spec", lambda _: None)
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "--plot", "out.png"])
+    assert "out.png: PNG needs matplotlib: pip install" in capsys.readouterr().err
+
+
 def test_on_a_terminal_progress_stays_in_its_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

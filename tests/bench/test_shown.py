@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from sente.bench import table
-from sente.bench.plot import save
+from sente.bench.plot import save, spaced
 from sente.bench.results import Run
 from sente.errors import ConfigError
 from tests.bench.runs import failed, row, run
@@ -86,6 +86,14 @@ def test_labels_do_not_lie_on_each_other(tmp_path: Path) -> None:
     assert all(below - above >= 12 for above, below in pairwise(heights))
 
 
+@pytest.mark.parametrize(
+    ("wanted", "places"),
+    [([], []), ([1, 5], [1, 5]), ([1, 1, 5], [1, 3, 5]), ([5, 6, 6], [2, 4, 6]), ([-3], [0]), ([9], [6])],
+)
+def test_labels_are_near_to_what_they_name(wanted: list[float], places: list[float]) -> None:
+    assert spaced(wanted, 2, 0, 6) == places
+
+
 def test_html_is_complete_in_itself(tmp_path: Path) -> None:
     save(FOUND, tmp_path / "run.html")
     html = (tmp_path / "run.html").read_text()
@@ -103,7 +111,7 @@ def test_png(tmp_path: Path) -> None:
 def test_png_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(
-        ConfigError, match=r'PNG needs matplotlib: pip install "sente-channels\[bench\]", or give \.svg'
+        ConfigError, match=r'PNG needs matplotlib: pip install "sente-channels\[bench\]"; or give \.svg'
     ):
         save(FOUND, tmp_path / "run.png")
 
