@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from sente.interfaces import Packer
+from sente.interfaces import Packer, VariedPacker, offer
 from sente.packers.handlers import TypeHandler
-from sente.packers.negotiation import BUILT_IN, VariedPacker, for_peer, offer, packers, read_offer
+from sente.packers.negotiation import BUILT_IN, for_peer, get, read_offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,14 @@ def built_in(names: Sequence[str] = (), types: Sequence[TypeHandler[Any]] = ()) 
 
 def _built_in(text: str, types: Sequence[TypeHandler[Any]]) -> Codec:
     name, accepts = read_offer(text)
-    [packer] = packers([name], types)
-    return from_packer(for_peer(packer, accepts), text)
+    return from_packer(for_peer(get(name, types=types), accepts), text)
 
 
 def _every_name() -> Iterator[str]:
     """Those with capabilities thrice: for a peer without any, with MessagePack only, and with all."""
     for name in BUILT_IN:
         yield name
-        [packer] = packers([name])
+        packer = get(name)
         if isinstance(packer, VariedPacker):
             yield f"{name}+msgpack"
             yield offer(packer)
