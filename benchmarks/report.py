@@ -1,8 +1,12 @@
-"""Writes the tables of docs/reference/benchmarks.md from results/packers.json: ``python -m benchmarks.report``."""
+"""Writes the tables of docs/reference/benchmarks.md from results/*.json: ``python -m benchmarks.report``."""
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
+from benchmarks.messaging.run import RESULTS as MESSAGING
+from benchmarks.messaging.run import table as messaging_table
 from sente.bench import table
 from sente.bench.results import Run, geometric_mean
 
@@ -19,14 +23,23 @@ def read() -> Run:
     return Run.from_json(RESULTS.read_text())
 
 
-def written(page: str, run: Run) -> str:
-    """The page with the tables of a run between its marks."""
+def read_messaging() -> dict[str, Any]:
+    """The reference run of the messaging benchmark."""
+    result: dict[str, Any] = json.loads(MESSAGING.read_text())
+    return result
+
+
+def written(page: str, run: Run, messaging: dict[str, Any]) -> str:
+    """The page with the tables of the runs between its marks."""
     tables = {
         "versions": table.versions(run),
         "summary": table.markdown(table.summary_table(run)),
         "targets": table.markdown(targets_table(run)),
         "ours": table.markdown(table.ours_table(run)),
         "speed": table.markdown(table.speed_table(run)),
+        "messaging": table.markdown(messaging_table(messaging["found"])),
+        "messaging versions": f"{messaging['machine']}; {', '.join(messaging['versions'])}; "
+        f"{messaging['rounds']} rounds of {messaging['seconds']:g} s, {messaging['date']}",
         "notes": "\n".join(f"- {codec.name}: {codec.note}." for codec in run.codecs if codec.note),
     }
     for name, text in tables.items():
@@ -76,4 +89,4 @@ def plain_payloads(run: Run) -> list[str]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text(), read()))
+    PAGE.write_text(written(PAGE.read_text(), read(), read_messaging()))

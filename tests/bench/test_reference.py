@@ -1,12 +1,12 @@
 """The page of the reference run shows what the run found."""
 
-from benchmarks.report import PAGE, RESULTS, plain_payloads, read, targets_table, written
+from benchmarks.report import PAGE, RESULTS, plain_payloads, read, read_messaging, targets_table, written
 from sente.bench.plot import SUFFIXES
 
 
 def test_the_tables_are_those_of_the_results() -> None:
     page = PAGE.read_text()
-    assert written(page, read()) == page, "run `python -m benchmarks.report`"
+    assert written(page, read(), read_messaging()) == page, "run `python -m benchmarks.report`"
 
 
 def test_all_were_there() -> None:
