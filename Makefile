@@ -9,7 +9,7 @@ CLIENT = sente/static/client.js
 FULLY_COVERED = sente/protocol/*,sente/packers/*,sente/events/*
 
 .SILENT:
-.PHONY: help demo test check fmt clean
+.PHONY: help demo test bench check fmt clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,14 @@ test: .make/dev $(CLIENT) ## run every test and hold the coverage
 	.venv/bin/coverage run -m pytest
 	echo "==> Asking for full branch coverage of $(FULLY_COVERED)"
 	.venv/bin/coverage report --include='$(FULLY_COVERED)' --fail-under=100
+
+bench: .make/bench ## measure packers and messaging against their peers, for about five minutes
+	echo "==> Measuring the packers and their peers"
+	.venv/bin/python -m benchmarks.run
+	echo "==> Measuring messaging"
+	.venv/bin/python -m benchmarks.messaging.run
+	.venv/bin/python -m benchmarks.report
+	echo "==> The results are in benchmarks/results/ and docs/reference/benchmarks.md"
 
 check: .make/dev ## lint, formatting and types
 	echo "==> Linting with ruff"
@@ -48,7 +56,7 @@ fmt: .make/dev ## format the code and fix what can be fixed
 clean: ## remove everything that was installed or built here
 	echo "==> Removing what was installed or built"
 	rm -rf .make .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .benchmarks dist
-	rm -rf js/node_modules js/dist js/.build $(CLIENT)
+	rm -rf benchmarks/.peers benchmarks/node_modules js/node_modules js/dist js/.build $(CLIENT)
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Setup. The environment and node_modules are their own stamps: delete one and it is made again.
@@ -68,6 +76,14 @@ clean: ## remove everything that was installed or built here
 	echo "==> Installing the package with the tools for development"
 	$(PIP_INSTALL) --editable '.[dev]'
 	mkdir -p .make && touch .make/demo $@
+
+# transit-python2 has a folder of its own: it installs the same module as transit-python.
+.make/bench: .venv/bin/pip pyproject.toml benchmarks/package-lock.json
+	echo "==> Installing the peers"
+	$(PIP_INSTALL) --editable '.[bench]'
+	$(PIP_INSTALL) --upgrade --target benchmarks/.peers/transit-python2 transit-python2
+	cd benchmarks && npm ci --silent
+	mkdir -p .make && touch $@
 
 js/node_modules/.package-lock.json: js/package.json js/package-lock.json
 	echo "==> Installing the JavaScript tools"

@@ -5,7 +5,7 @@ import errno
 import json
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from sente.cli import bench
+from sente.errors import ConfigError
 from sente.transports.script import FILE as CLIENT
 
 PORT = 8000
@@ -28,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = commands.add_parser("demo", help="run the demo, a chat to click on", description="Run the demo.")
     demo.add_argument("--port", type=_port, help=f"default: {PORT}, or the next one that is free")
     demo.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, which only this computer can reach")
+    demo.set_defaults(run=lambda options: _demo(options.host, options.port))
     doctor = commands.add_parser(
         "doctor", help="say why clients do not reach a server", description="Examine a running channel socket."
     )
@@ -36,10 +39,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     doctor.add_argument("--json", action="store_true", help="print a list of findings for programs")
     doctor.add_argument("--csrf", metavar="TOKEN", help="what clients of this server present as csrf")
     doctor.add_argument("--header", action="append", default=[], type=_header, help="for example 'Cookie: session=...'")
+    doctor.set_defaults(
+        run=lambda options: _doctor(
+            options.url, dict(options.header), options.csrf, quick=options.quick, as_json=options.json
+        )
+    )
+    bench.add_to(commands)
     options = parser.parse_args(arguments)
-    if options.command == "doctor":
-        return _doctor(options.url, dict(options.header), options.csrf, quick=options.quick, as_json=options.json)
-    return _demo(options.host, options.port)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except ConfigError as error:
+        _fail(str(error))
 
 
 def _doctor(url: str, headers: dict[str, str], csrf: str | None, *, quick: bool, as_json: bool) -> int:

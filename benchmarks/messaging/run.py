@@ -1,0 +1,122 @@
+"""The messaging benchmark: sente, python-socketio and bare Starlette on the same uvicorn, in one run.
+
+``python -m benchmarks.messaging.run`` takes about two minutes and writes ``results/messaging.json``. The server has one
+core to itself and the load the other, so it needs two. Each is measured in turn, round by round; medians are compared.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import TypeAlias
+
+from sente.bench.table import Table, markdown
+
+ROOT = Path(__file__).parent.parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "messaging.json"
+SERVERS = {"sente": "sente", "socketio": "python-socketio", "starlette": "bare Starlette"}
+CONNECTIONS = {"echo": 50, "push": 500, "idle": 500}
+"""What is measured, and with how many connections."""
+UNITS = {
+    "echo": ("requests/s, 50 connections", "µs CPU per request"),
+    "push": ("deliveries/s, 500 clients", "µs CPU per delivery"),
+    "idle": ("KB per idle connection",),
+}
+OF = ("python-socketio", "starlette", "uvicorn", "uvloop", "httptools", "websockets")
+
+Found: TypeAlias = dict[str, dict[str, list[float]]]
+"""By unit and server, what each round measured."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure messaging against python-socketio and bare Starlette.")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of one measurement")
+    options = parser.parse_args()
+    if (os.cpu_count() or 1) < 2:
+        raise SystemExit("this needs two cores: one for the server, one for the load")
+    found: Found = {}
+    for turn in range(options.rounds):
+        first = turn % len(SERVERS)
+        for server in [*SERVERS][first:] + [*SERVERS][:first]:
+            for what in CONNECTIONS:
+                print(f"round {turn + 1} of {options.rounds}: {what} of {server}", file=sys.stderr, flush=True)
+                for unit, value in zip(UNITS[what], _measure(server, what, options.seconds), strict=True):
+                    found.setdefault(unit, {}).setdefault(server, []).append(round(value, 1))
+    result = {
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "versions": [f"CPython {platform.python_version()}", *(f"{name} {version(name)}" for name in OF)],
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "found": found,
+    }
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    print(markdown(table(found)))
+
+
+def _measure(server: str, what: str, seconds: float) -> list[float]:
+    with _serving(server) as (port, pid):
+        load = ["node", str(Path(__file__).parent / "load.mjs"), server, str(port), what]
+        command = [*_on_core(1), *load, str(seconds), str(CONNECTIONS[what]), str(pid)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+        measured: list[float] = json.loads(done.stdout)
+        return measured
+
+
+@contextmanager
+def _serving(server: str) -> Iterator[tuple[int, int]]:
+    """A server in a process of its own, on one core."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "--factory", f"benchmarks.messaging.apps:{server}"]
+    command += ["--port", str(port), "--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio"]
+    command += ["--ws-per-message-deflate", "false", "--log-level", "warning", "--no-access-log"]
+    with subprocess.Popen([*_on_core(0), *command], cwd=ROOT) as process:
+        try:
+            _wait(port, process)
+            yield port, process.pid
+        finally:
+            process.kill()
+
+
+def _on_core(core: int) -> list[str]:
+    return ["taskset", "--cpu-list", str(core)]
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(200):
+        if process.poll() is not None:
+            raise SystemExit("the server does not start")
+        with socket.socket() as attempt:
+            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise SystemExit("the server does not answer")
+
+
+def table(found: Found) -> Table:
+    """Medians, and in relation to python-socketio."""
+    rows = [["on one core", *found]]
+    for server, name in SERVERS.items():
+        cells = []
+        for values in found.values():
+            mine, base = median(values[server]), median(values["socketio"])
+            cells.append(f"{mine:,.0f} ({mine / base:.2f}×)")
+        rows.append([name, *cells])
+    return rows
+
+
+if __name__ == "__main__":
+    main()
