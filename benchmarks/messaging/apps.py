@@ -31,7 +31,7 @@ def sente() -> Any:
 
 def socketio() -> Any:
     """python-socketio as its manual shows it."""
-    import socketio
+    import socketio  # pyright: ignore[reportMissingImports]  # of the extra `bench`, which `make check` does without
 
     server = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins="*", max_http_buffer_size=10**7)
 
