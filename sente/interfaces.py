@@ -4,7 +4,8 @@ A plug-in is an object with the methods of one of these protocols; it is handed 
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
-from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
+from functools import lru_cache
+from typing import Any, Final, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 Wire: TypeAlias = str | bytes
 """What a packer writes: ``str`` travels as a text frame, ``bytes`` as a binary one."""
@@ -72,6 +73,22 @@ class JoinablePacker(Packer, Protocol):
     def frame(self, part: Any, /) -> Wire:
         """What travels of a part that is whole now: what ``pack`` would have written, compressed, say."""
         ...
+
+
+def joinable(packer: Packer) -> JoinablePacker | None:
+    """The packer, if its parts may be joined. Asked of each packet, so it looks once at each class: to look at the
+    members of a protocol takes longer than to pack a small event.
+
+    >>> from sente.packers import get
+    >>> joinable(get("json")).join(["1", "2"])
+    '[1,2]'
+    """
+    return cast(JoinablePacker, packer) if _has_parts(type(packer)) else None
+
+
+@lru_cache(maxsize=256)
+def _has_parts(kind: type[Packer]) -> bool:
+    return all(hasattr(kind, method) for method in ("part", "join", "frame"))
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from sente.errors import ConfigError, PackError, ProtocolError, UnpackError
-from sente.interfaces import FormPacker, JoinablePacker, Packer, Wire
+from sente.interfaces import FormPacker, JoinablePacker, Packer, Wire, joinable
 from sente.protocol.conversation import ENVELOPE
 from sente.protocol.messages import Classic, Event, Events, Packet, Reply, write_packet
 from sente.transports.asgi import wire_size
@@ -49,8 +49,8 @@ def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int, 
     for packer in packers:
         writer = packer.in_form(form) if form is not None and isinstance(packer, FormPacker) else packer
         try:
-            if isinstance(writer, JoinablePacker):
-                packed = parts[id(packer)] = writer.part([event_id, data])
+            if joining := joinable(writer):
+                packed = parts[id(packer)] = joining.part([event_id, data])
             else:
                 packed = frames[id(packer)] = writer.pack([[[event_id, data]], None])
         except PackError:
@@ -90,8 +90,8 @@ def pack_value(value: Any, packers: Sequence[Packer]) -> PackedValue:
     wires: list[tuple[Packer, Wire]] = []
     forms: dict[int, Any] = {}
     for packer in packers:
-        if isinstance(packer, JoinablePacker):
-            wire = forms[id(packer)] = packer.part(value)
+        if joining := joinable(packer):
+            wire = forms[id(packer)] = joining.part(value)
         else:
             wire = packer.pack(value)
             forms[id(packer)] = packer.unpack(wire)
@@ -125,10 +125,11 @@ def write_frame(packet: Packet, packer: Packer) -> Wire:
     alone = packet.events[0] if len(packet.events) == 1 else None
     if isinstance(alone, Push) and id(packer) in alone.frames:
         return alone.frames[id(packer)]
-    if not isinstance(packer, JoinablePacker):
+    joining = joinable(packer)
+    if joining is None:
         return packer.pack(write_packet(packet, "server"))
-    parts = [_part(event, packer) for event in packet.events if event is not None]
-    frame = packer.frame(packer.join([packer.join(parts), packer.part(None)]))
+    parts = [_part(event, joining) for event in packet.events if event is not None]
+    frame = joining.frame(joining.join([joining.join(parts), joining.part(None)]))
     if isinstance(alone, Push):
         alone.frames[id(packer)] = frame
     return frame
@@ -138,15 +139,17 @@ def _form(value: PackedValue, packer: Packer) -> Any:
     if id(packer) not in value.forms:
         known, wire = value.source
         plain = known.unpack(wire)
-        value.forms[id(packer)] = packer.part(plain) if isinstance(packer, JoinablePacker) else plain
+        joining = joinable(packer)
+        value.forms[id(packer)] = joining.part(plain) if joining else plain
     return value.forms[id(packer)]
 
 
 def _join(plain: list[Any], packer: Packer) -> Wire:
     """The frame of a packet whose first part is in the packer's form already."""
-    if not isinstance(packer, JoinablePacker):
+    joining = joinable(packer)
+    if joining is None:
         return packer.pack(plain)
-    return packer.frame(packer.join([plain[0], *(packer.part(part) for part in plain[1:])]))
+    return joining.frame(joining.join([plain[0], *(joining.part(part) for part in plain[1:])]))
 
 
 def _part(event: Event, packer: JoinablePacker) -> Any:

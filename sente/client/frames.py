@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sente.errors import PackError
-from sente.interfaces import JoinablePacker, Packer, Wire
+from sente.interfaces import JoinablePacker, Packer, Wire, joinable
 from sente.protocol.messages import Event, Events, Packet, Request, write_packet
 
 log = logging.getLogger("sente.client")
@@ -28,7 +28,8 @@ def say(event_id: str, data: Any, packer: Packer) -> Said:
         PackError: ``data`` holds something the packer has no word for.
     """
     plain = [event_id, data]
-    part = packer.part(plain) if isinstance(packer, JoinablePacker) else packer.pack(plain)
+    joining = joinable(packer)
+    part = joining.part(plain) if joining else packer.pack(plain)
     size = len(part) if isinstance(part, bytes) or part.isascii() else len(part.encode())
     return Said(event_id, data, size, packer, part)
 
@@ -50,13 +51,14 @@ def write_frame(packet: Packet, packer: Packer) -> Wire:
 
 def _write(packet: Packet, packer: Packer) -> Wire:
     plain = write_packet(packet, "client")
-    if not isinstance(packet, Events | Request) or not isinstance(packer, JoinablePacker):
+    joining = joinable(packer)
+    if not isinstance(packet, Events | Request) or joining is None:
         return packer.pack(plain)
     if isinstance(packet, Events):
-        message = packer.join([_part(event, packer) for event in packet.events])
+        message = joining.join([_part(event, joining) for event in packet.events])
     else:
-        message = _part(packet.event, packer)
-    return packer.frame(packer.join([message, *(packer.part(value) for value in plain[1:])]))
+        message = _part(packet.event, joining)
+    return joining.frame(joining.join([message, *(joining.part(value) for value in plain[1:])]))
 
 
 def _part(event: Event | None, packer: JoinablePacker) -> Any:
