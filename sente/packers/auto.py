@@ -24,6 +24,9 @@ SMALL = 1024
 """Bytes. Below, compression costs more than it saves, and msgpack is the shorter form."""
 
 
+WHEN_SMALL = "it is small: msgpack is shorter"
+
+
 @dataclass(frozen=True, slots=True)
 class Payload:
     """What a choice is made by."""
@@ -62,7 +65,7 @@ def best(payload: Payload) -> tuple[Form, str]:
     if payload.typed:
         return "msgpack", "it has types: msgpack writes them in fewest bytes"
     if len(packed) < SMALL:
-        return "msgpack", "it is small: msgpack is shorter"
+        return "msgpack", WHEN_SMALL
     floats = packed.count(b"\xcb", 0, 8 * SMALL)
     text = payload.text()
     if text is None:
@@ -178,6 +181,8 @@ class AutoPacker:
             packer = self._msgpack if self._form == "msgpack" else self._text
             return self._form, packer.pack(value), "this form was asked for"
         plain = self._msgpack.pack_plain(value)
+        if plain is not None and len(plain) < SMALL and self._choose is best:  # most payloads: not worth asking
+            return "msgpack", plain, WHEN_SMALL
         packed = self._msgpack.pack(value) if plain is None else plain
         text: list[str | None] = []
 

@@ -11,7 +11,7 @@ import pytest
 from sente import ConfigError, PackError
 from sente.interfaces import FormPacker, JoinablePacker, VariedPacker, offer
 from sente.packers import get
-from sente.packers.auto import AutoPacker, Payload
+from sente.packers.auto import AutoPacker, Payload, best
 from sente.packers.compressed import CODINGS, is_compressed
 from sente.packers.negotiation import choose, packers
 from tests.packers.examples import MONEY, Money
@@ -84,6 +84,12 @@ def test_another_rule() -> None:
     assert packer.explain(["x"]).why == "I say so"
     assert [(p.typed, p.packed) for p in seen[:2]] == [(False, b"\x91\x01"), (True, b"\x91\xd5\x05\x91\x01")]
     assert seen[0].text() == "[1]" and seen[1].text() is None
+
+
+def test_a_rule_may_go_by_the_usual_one() -> None:
+    packer = AutoPacker(choose=lambda payload: best(payload))
+    for value in ([1], TABLE, FLOATS, [UUID(int=5)]):
+        assert packer.explain(value) == AutoPacker().explain(value)
 
 
 def test_a_form_that_is_asked_for() -> None:
