@@ -19,9 +19,10 @@ from sente.packers.negotiation import packers as named_packers
 from sente.presence import ConnectedUids
 from sente.protocol.settings import ServerSettings
 from sente.push import Receipt
+from sente.questions import PATIENCE
 from sente.security import Hook, Security, csrf_token, session_uid
 from sente.trace import Tracer, TracingGate, log_note
-from sente.transports.asgi import Connection
+from sente.transports.asgi import Connection, serve_lifespan
 from sente.transports.classic import ClassicTransport
 from sente.transports.gate import Gate, Refusal
 from sente.transports.longpoll import LongPollTransport
@@ -157,6 +158,17 @@ class ChannelSocket:
         """Send an event to every client, like ``send``."""
         return self._hub.broadcast(event_id, data, flush=flush, form=form)
 
+    async def request(
+        self, client_id: str, event_id: str, data: Any = None, *, timeout: float = PATIENCE, form: str | None = None
+    ) -> Any:
+        """Ask one client, of those with that id who said hello last; ``msg.request`` asks who sent the message.
+
+        Raises:
+            RequestTimeout, RequestFailed: no reply came within ``timeout`` seconds; the client answered with an error.
+            Disconnected: no such client, it is one of Sente's own, or its session ended before the reply came.
+        """
+        return await self._hub.questions.request(client_id, event_id, data, timeout=timeout, form=form)
+
     def disconnect(self, uid: UserId | Anonymous, reason: str = "disconnected by the server") -> None:
         """End every session of a user. Its clients connect anew, and are asked again who they are."""
         self._hub.disconnect(None if isinstance(uid, Anonymous) else uid, reason)
@@ -222,7 +234,7 @@ class ChannelSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an ASGI connection: WebSocket, HTTP, or the lifespan of an application that is nothing else."""
         if scope["type"] == "lifespan":
-            await self._serve_lifespan(receive, send)
+            await serve_lifespan(self.lifespan(), receive, send)
         elif not self._hub.started:
             raise ConfigError("the ChannelSocket is not running: include its router, or use `async with chsk:`")
         elif self._script.accepts(scope):
@@ -233,10 +245,3 @@ class ChannelSocket:
             await self._websocket.serve(scope, receive, send, self._gate)
         else:
             await self._longpoll.serve(scope, receive, send, self._gate)
-
-    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        async with self.lifespan():
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})

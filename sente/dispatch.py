@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from sente.errors import ConfigError, RequestFailed, SenteError
+from sente.errors import ConfigError, Disconnected, RequestFailed, SenteError
 from sente.interfaces import UserId
 from sente.protocol.messages import BAD_EVENT, is_event_id
 from sente.transports.asgi import Connection
@@ -18,6 +18,10 @@ log = logging.getLogger("sente")
 
 STREAM_SIZE = 1024
 """Messages that a loop over ``messages()`` may be behind before the clients are made to wait."""
+
+
+async def _nobody(*args: Any, **options: Any) -> Any:
+    raise Disconnected("no client sent this message")
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +46,9 @@ class Message:
     """Answer the request. Only the first answer counts. Raises ``PackError``."""
     fail: Callable[[RequestFailed], None] | None = field(default=None, repr=False)
     """Answer it with an error; raising ``RequestFailed`` in a handler does the same."""
+    request: Callable[..., Awaitable[Any]] = field(default=_nobody, repr=False)
+    """Ask the client that sent this message: ``await msg.request("chat/confirm", {...}, timeout=30)``. Arguments and
+    errors are those of ``ChannelSocket.request``; if the message's session has ended, it raises ``Disconnected``."""
 
     @property
     def event(self) -> tuple[str, Any]:
@@ -61,9 +68,14 @@ class Handler:
     function: AnyHandler
     concurrent: bool
 
+    @property
+    def cancellable(self) -> bool:
+        """Whether it can be stopped: a thread cannot."""
+        return inspect.iscoroutinefunction(self.function)
+
     async def __call__(self, message: Message) -> Any:
         """Call the function and wait for what it returns."""
-        if inspect.iscoroutinefunction(self.function):
+        if self.cancellable:
             return await self.function(message)
         result = await asyncio.to_thread(self.function, message)
         return await result if inspect.isawaitable(result) else result
@@ -76,7 +88,7 @@ class Dispatcher:
         self.on_error: ErrorHook | None = None
         self._handlers: dict[str, Handler] = {}
         self._streams: list[Stream] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[Message, asyncio.Task[None]] = {}
         self._closing = False
 
     def on(self, event_id: str, *, concurrent: bool = False) -> Callable[[H], H]:
@@ -170,14 +182,21 @@ class Dispatcher:
             finally:
                 done()
 
-        task = asyncio.create_task(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = self._tasks[message] = asyncio.create_task(run())
+        task.add_done_callback(lambda _: self._tasks.pop(message))
+
+    def cancel(self, message: Message) -> bool:
+        """Stop what handles the message, unless it is a sync function; False if nothing handles it."""
+        task = self._tasks.get(message)
+        handler = self._handlers.get(message.id)
+        if task is not None and (handler is None or handler.cancellable):
+            task.cancel()
+        return task is not None
 
     async def aclose(self) -> None:
         """Stop the handlers that still run."""
         self._closing = True
-        for task in (tasks := list(self._tasks)):
+        for task in (tasks := list(self._tasks.values())):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._closing = False
@@ -223,20 +242,40 @@ class Stream:
 class Lane:
     """The messages of one client, handled one after the other by a task that runs only while there are some."""
 
-    __slots__ = ("_dispatcher", "_queue", "_running")
+    __slots__ = ("_asked", "_dispatcher", "_queue", "_running")
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._queue: deque[tuple[Message, Callable[[], None]]] = deque()
         self._running = False
+        self._asked: dict[int, Message] = {}
 
-    def put(self, message: Message, done: Callable[[], None]) -> None:
-        """Handle ``message`` after those before it, or beside them if its handler opted out; then call ``done``."""
+    def put(self, message: Message, done: Callable[[], None], ref: int | None = None) -> None:
+        """Handle ``message`` after those before it, or beside them if its handler opted out; then call ``done``.
+
+        ``ref`` names a request for ``cancel``.
+        """
+        if ref is not None:
+            self._asked[ref] = message
+            done = partial(self._answered, ref, done)
         if self._dispatcher.is_concurrent(message):
             return self._dispatcher.spawn(message, done)
         self._queue.append((message, done))
         if not self._running:
             self._next()
+
+    def cancel(self, ref: int) -> None:
+        """Nobody waits for the reply to this request any more. One that is done is done."""
+        message = self._asked.get(ref)
+        if message is None or self._dispatcher.cancel(message):
+            return
+        for waiting in [waiting for waiting in self._queue if waiting[0] is message]:
+            self._queue.remove(waiting)
+            waiting[1]()
+
+    def _answered(self, ref: int, done: Callable[[], None]) -> None:
+        del self._asked[ref]
+        done()
 
     def _next(self) -> None:
         self._running = bool(self._queue)

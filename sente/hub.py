@@ -8,22 +8,27 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Literal, TypeVar
 
+from sente.asking import write_failure
 from sente.dispatch import Dispatcher, Lane, Message, log
 from sente.errors import ConfigError, PackError, ProtocolError, Rejected, RequestFailed
 from sente.interfaces import Packer, UserId, Wire
 from sente.packers.negotiation import Spoken, choose
-from sente.peers import AnyClient, Peer, Peers
+from sente.peers import AnyClient, Peers
 from sente.presence import Presence
 from sente.protocol.actions import (
     Answer,
+    Cancelled,
     Close,
     Deliver,
     Dropped,
     Ended,
+    LateReply,
     PresenceChanged,
     ServerAction,
+    Settle,
     Transmit,
     TransportName,
 )
@@ -33,6 +38,7 @@ from sente.protocol.messages import is_event_id, read_packet
 from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ServerSettings
 from sente.push import Push, Receipt, pack_event, pack_value, read_frame, write_frame
+from sente.questions import Questions
 from sente.security import Hook, Security, ask
 from sente.transports.asgi import Connection, wire_size
 from sente.transports.gate import Refusal, ServerLink
@@ -41,7 +47,7 @@ T = TypeVar("T")
 
 
 class Hub:
-    """Implements ``Gate`` for the transports; ``send``, ``broadcast`` and ``disconnect`` for the façade."""
+    """Implements ``Gate`` for the transports; for the façade ``send``, ``broadcast``, ``questions``, ``disconnect``."""
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class Hub:
         self._numbers = itertools.count(1)
         self._links: dict[int, tuple[ServerLink, AnyClient]] = {}
         self._peers = Peers(dispatcher)
+        self.questions = Questions(self._push, self.run)
         self._draining = False
         self._presence_lane = Lane(dispatcher)
         self._sessions = self._new_sessions(now=0.0)
@@ -81,9 +88,9 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._draining = False
-        for kept in (self._links, self._peers, self.classic):  # from an earlier start
+        for kept in (self._links, self._peers, self.classic, self.presence):  # from an earlier start
             kept.clear()
-        self.presence.clear()
+        self.questions.start(self._loop)
         self._presence_lane = Lane(self._dispatcher)
         self._sessions = self._new_sessions(self._loop.time())
         self.started = True
@@ -248,6 +255,7 @@ class Hub:
         self._spoken.add(link.packer)
         self._links[link.number] = link, client
         self.stats["sessions"] += self._peers.enter(client, link.connection, auth)
+        self.questions.attached(client)
 
     async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:
         """A poll or POST came."""
@@ -312,7 +320,7 @@ class Hub:
         while actions := client.session.take_actions():
             for action in actions:
                 self._act(client, action)
-        self._plan(client)
+        self._peers.plan(client, self._loop, self._tick)
 
     def _act(self, client: AnyClient, action: ServerAction) -> None:
         match action:
@@ -326,6 +334,12 @@ class Hub:
                 self._links.pop(number)[0].close(code, reason)
             case Deliver():
                 self._deliver(client, action)
+            case Cancelled(ref):
+                self._peers[client].lane.cancel(ref)
+            case Settle():
+                self.questions.settle(client, action)
+            case LateReply():
+                self.stats["late replies"] += 1
             case PresenceChanged(transport):
                 peer = self._peers[client]
                 before, peer.present = peer.present, transport
@@ -336,30 +350,14 @@ class Hub:
                     del self.classic[client.key]
                 elif self._sessions.find(client.token) is client:
                     self._sessions.bury(client, self.now)
+                self.questions.ended(client)
                 self._peers.ended(client)
             case Dropped(events):
                 self.stats["dropped"] += events
             case _:
                 pass  # for a link that is gone already
 
-    def _plan(self, client: AnyClient) -> None:
-        peer = self._peers.get(client)
-        if peer is None:
-            return
-        when = client.session.next_timer()
-        if when is None:
-            if peer.timer is not None:
-                peer.timer.cancel()
-            if client.session.ended:
-                self._peers.forget(client)
-        elif peer.timer is None or when < peer.due:
-            if peer.timer is not None:
-                peer.timer.cancel()
-            peer.due = when
-            peer.timer = self._loop.call_at(when, self._tick, client, peer)
-
-    def _tick(self, client: AnyClient, peer: Peer) -> None:
-        peer.timer = None
+    def _tick(self, client: AnyClient) -> None:
         client.session.handle_timer(self.now)
         self.run(client)
 
@@ -368,6 +366,7 @@ class Hub:
         peer, event = self._peers[client], delivery.event
         connection = self._links[delivery.link][0].connection if delivery.link in self._links else peer.connection
         message = Message(event.id, event.data, client.uid, client.client_id, connection, self._facade_send)
+        message.request = partial(self.questions.ask, client)
         if (ref := delivery.ref) is not None:
             message.reply = lambda value: self._reply(client, ref, value)
             message.fail = lambda error: self._fail(client, ref, error)
@@ -376,7 +375,7 @@ class Hub:
             client.session.handled(self.now)
             self.run(client)
 
-        peer.lane.put(message, done)
+        peer.lane.put(message, done, delivery.ref)
 
     def _reply(self, client: AnyClient, ref: int, value: Any, *, failed: bool = False) -> None:
         packed = pack_value(value, self._spoken.packers)
@@ -388,11 +387,10 @@ class Hub:
         self._in_loop(put)
 
     def _fail(self, client: AnyClient, ref: int, error: RequestFailed) -> None:
-        plain = {"code": error.code, "message": error.message, "data": error.data}
         try:
-            self._reply(client, ref, plain, failed=True)
+            self._reply(client, ref, write_failure(error), failed=True)
         except PackError:
-            self._reply(client, ref, {**plain, "data": None}, failed=True)
+            self._reply(client, ref, {**write_failure(error), "data": None}, failed=True)
 
     def _announce(self, what: Literal["open", "close"], uid: UserId) -> None:
         message = Message(f"chsk/uidport-{what}", uid, uid, "", None, self._facade_send)

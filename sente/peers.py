@@ -1,6 +1,7 @@
 """Who is served: every client with a session, by user, and what the driver keeps beside each session."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -41,10 +42,6 @@ class Peers:
     def __getitem__(self, client: AnyClient) -> Peer:
         return self._peers[client]
 
-    def get(self, client: AnyClient) -> Peer | None:
-        """The peer, unless it is forgotten."""
-        return self._peers.get(client)
-
     def clear(self) -> None:
         """Begin anew, on another event loop perhaps."""
         self._peers.clear()
@@ -80,9 +77,25 @@ class Peers:
         if not same_user:
             del self._running[client.uid]
 
-    def forget(self, client: AnyClient) -> None:
-        """Nothing more is to be expected of it."""
-        del self._peers[client]
+    def plan(self, client: AnyClient, loop: asyncio.AbstractEventLoop, wake: Callable[[AnyClient], None]) -> None:
+        """Have ``wake`` called when the session's next timer is due; forget a client that is done."""
+        peer = self._peers.get(client)
+        if peer is None:
+            return
+        when = client.session.next_timer()
+        if when is not None and peer.timer is not None and when >= peer.due:
+            return
+        if peer.timer is not None:
+            peer.timer.cancel()
+        if when is not None:
+            peer.due = when
+            peer.timer = loop.call_at(when, self._due, client, peer, wake)
+        elif client.session.ended:
+            del self._peers[client]
+
+    def _due(self, client: AnyClient, peer: Peer, wake: Callable[[AnyClient], None]) -> None:
+        peer.timer = None
+        wake(client)
 
     def stop(self) -> None:
         """Cancel every timer."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from sente.errors import ConfigError, PackError, ProtocolError, UnpackError
 from sente.interfaces import FormPacker, JoinablePacker, Packer, Wire, joinable
 from sente.protocol.conversation import ENVELOPE
-from sente.protocol.messages import Classic, Event, Events, Packet, Reply, write_packet
+from sente.protocol.messages import Classic, Event, Events, Packet, Reply, Request, write_packet
 from sente.transports.asgi import wire_size
 
 T = TypeVar("T")
@@ -120,6 +120,8 @@ def write_frame(packet: Packet, packer: Packer) -> Wire:
         return _join(write_packet(replace(packet, value=_form(packet.value, packer)), "server"), packer)
     if isinstance(packet, Classic) and isinstance(packet.message, PackedValue):
         return _join([_form(packet.message, packer), packet.ref], packer)
+    if isinstance(packet, Request) and (joining := joinable(packer)):
+        return _join([_part(packet.event, joining), *write_packet(packet, "server")[1:]], packer)
     if not isinstance(packet, Events):
         return packer.pack(write_packet(packet, "server"))
     alone = packet.events[0] if len(packet.events) == 1 else None

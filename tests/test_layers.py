@@ -15,6 +15,7 @@ PACKAGE = ROOT / "sente"
 
 GROUND, CORE, CONTRACTS, PLUGINS, DRIVERS, FACADE = range(6)
 DRIVER = {"hub", "peers", "classic", "dispatch", "security", "sessions", "presence", "push", "draining", "trace"}
+DRIVER |= {"asking", "questions"}
 LAYERS = {
     GROUND: {"errors"},
     CORE: {"protocol", "values"},
@@ -145,16 +146,24 @@ def lines_of_code(path: Path) -> int:
 def test_what_carries_an_event_is_small() -> None:
     """Core, hub, dispatch and the server transports together stay small enough to be read in an afternoon.
 
-    2,600 since ``peers`` came out of the hub and is counted with it. What serves Sente's own clients is read apart, and
-    counted apart: it carries no event of a session.
+    2,900 since ``peers`` is counted with the hub it came out of, and the server asks its clients. What serves Sente's
+    own clients is read apart, and counted apart: it carries no event of a session.
     """
-    places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
+    places = {
+        "sente.protocol",
+        "sente.hub",
+        "sente.peers",
+        "sente.push",
+        "sente.dispatch",
+        "sente.asking",
+        "sente.questions",
+    }
     places |= {f"sente.transports.{name}" for name in ("asgi", "websocket", "longpoll")}
     classic = {"sente.classic", "sente.protocol.classic", "sente.protocol.classic_session", "sente.transports.classic"}
     assert {"sente.hub", "sente.dispatch", *classic} <= FILES.keys()
     sizes = {module: lines_of_code(path) for module, path in FILES.items() if within(module, places | classic)}
     assert sum(size for module, size in sizes.items() if module in classic) < 500
-    assert sum(size for module, size in sizes.items() if module not in classic) < 2_600
+    assert sum(size for module, size in sizes.items() if module not in classic) < 2_900
 
 
 def test_the_facade_is_thin() -> None:

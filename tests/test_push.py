@@ -7,7 +7,7 @@ import pytest
 from sente import PackError
 from sente.packers.json import JsonPacker
 from sente.protocol.conversation import ENVELOPE
-from sente.protocol.messages import Event, Events, Packet, Pong, Reply
+from sente.protocol.messages import Event, Events, Packet, Pong, Reply, Request
 from sente.push import pack_event, pack_value, write_frame
 from tests.packers.test_negotiation import Reversed
 
@@ -28,6 +28,7 @@ def test_the_same_bytes_go_to_everyone() -> None:
         (Events((pack_event("a/b", 1, [JSON], 1000), Event("c/d", 2))), [[["a/b", 1], ["c/d", 2]], None]),
         (Events((Event("a/b", 1),)), [[["a/b", 1]], None]),
         (Pong(7), ["pong", "ping", 0, 7]),
+        (Request(pack_event("a/ask", {"n": 1}, [JSON], 1000), 3, 7), [["a/ask", {"n": 1}], 3, 7, None, "request"]),
     ],
 )
 def test_batches_and_other_packets(packet: Packet, plain: object) -> None:

@@ -25,12 +25,21 @@ export interface RequestOptions {
   signal?: AbortSignal;
 }
 
-/** Called with an event's data and id. Until the promise of an async one settles, the event counts as unhandled. */
-export type Handler<T = unknown> = (data: T, id: string) => unknown;
+/**
+ * Called with an event's data and id. Until the promise of an async one settles, the event counts as unhandled. For a
+ * request of the server, what it returns is the reply, and `signal` aborts when nobody waits for it any more.
+ */
+export type Handler<T = unknown> = (data: T, id: string, signal?: AbortSignal) => unknown;
 
 interface Asker {
   resolve(value: unknown): void;
   reject(reason: unknown): void;
+}
+
+/** A value as it was when it was given, and what it costs. */
+interface Copy {
+  value: unknown;
+  size: number;
 }
 
 type Listener<T> = ((event: T) => void) | null;
@@ -65,6 +74,7 @@ export class Client extends EventTarget {
   readonly #driver: Driver;
   readonly #handlers = new Map<string, Set<Handler>>();
   readonly #askers = new Map<number, Asker>();
+  readonly #answering = new Map<number, AbortController>();
   readonly #states = new WeakMap<ClientState, ClientState>();
   #becomeReady!: Asker;
 
@@ -89,7 +99,10 @@ export class Client extends EventTarget {
     return said;
   }
 
-  /** Ask for a reply. Rejects with `RequestTimeout`, `RequestFailed`, `Disconnected` or the signal's reason. */
+  /**
+   * Ask for a reply. Rejects with `RequestTimeout`, `RequestFailed`, `Disconnected` or the signal's reason; of an abort,
+   * and of a timeout, the server is told.
+   */
   async request<T = unknown>(id: string, data: unknown = null, options: RequestOptions = {}): Promise<T> {
     const { timeout = 8000, signal } = options;
     signal?.throwIfAborted();
@@ -97,7 +110,8 @@ export class Client extends EventTarget {
     const ref = core.request(this.#event(id, data), timeout / 1000, performance.now() / 1000);
     this.#driver.soon();
     const abort = () => {
-      core.forget(ref);
+      core.cancel(ref);
+      this.#driver.soon();
       this.#askers.get(ref)?.reject(signal?.reason);
     };
     signal?.addEventListener("abort", abort);
@@ -109,7 +123,10 @@ export class Client extends EventTarget {
     }
   }
 
-  /** Call `handler` with each event of this id, or with each event if it is `"*"`; returns how to stop that. */
+  /**
+   * Call `handler` with each event of this id, or with each event if it is `"*"`; returns how to stop that. A request
+   * of the server goes to the handler registered first for its id; what that returns, or throws, is the reply.
+   */
   on<T = unknown>(id: string, handler: Handler<T>): () => void {
     const handlers = this.#handlers.get(id) ?? new Set();
     this.#handlers.set(id, handlers.add(handler as Handler));
@@ -137,7 +154,10 @@ export class Client extends EventTarget {
   #hear(news: News): void {
     switch (news.type) {
       case "deliver":
-        return this.#deliver(news.event);
+        return news.ref === null ? this.#deliver(news.event) : void this.#answer(news.event, news.ref);
+      case "cancelled":
+        this.#answering.get(news.ref)?.abort();
+        return void this.#answering.delete(news.ref);
       case "settle":
         return this.#settle(news.ref, news.outcome, news.value);
       case "unconfirmed":
@@ -158,9 +178,34 @@ export class Client extends EventTarget {
         report(error);
       }
     }
-    const delivered = () => this.#driver.do((core, now) => core.delivered(now));
-    if (open.length > 0) void Promise.all(open).then(delivered);
-    else delivered();
+    if (open.length > 0) void Promise.all(open).then(() => this.#delivered());
+    else this.#delivered();
+  }
+
+  #delivered(): void {
+    this.#driver.do((core, now) => core.delivered(now));
+  }
+
+  async #answer({ id, data }: ChannelEvent, ref: number): Promise<void> {
+    const mine = new AbortController();
+    this.#answering.set(ref, mine);
+    let outcome: Copy;
+    let failed = false;
+    try {
+      const [handler] = this.#handlers.get(id) ?? [];
+      if (!handler) throw new RequestFailed("no_handler", `nobody handles ${id}`);
+      outcome = this.#copy((await handler(data, id, mine.signal)) ?? null, `the reply to ${id}`);
+    } catch (error) {
+      if (!(error instanceof RequestFailed || mine.signal.aborted)) report(error);
+      outcome = this.#failure(error);
+      failed = true;
+    }
+    if (this.#answering.get(ref) === mine) {
+      // not cancelled: after the session's end the server may use this number anew
+      this.#answering.delete(ref);
+      this.#driver.core.reply(ref, outcome.value, failed, outcome.size);
+    }
+    this.#delivered();
   }
 
   #settle(ref: number, outcome: Outcome, value: unknown): void {
@@ -193,15 +238,29 @@ export class Client extends EventTarget {
   // Packed once here, to weigh it, to refuse what cannot be packed, and to keep it as it is now.
   #event(id: string, data: unknown): ChannelEvent {
     if (!isEventId(id)) throw new TypeError(`an event is named "namespace/name", not ${JSON.stringify(id)}`);
+    const { value, size } = this.#copy([[id, data]], id, "[0][1]"); // as deep as it will lie in its packet
+    return { id, data: (value as [[string, unknown]])[0][1], size };
+  }
+
+  #copy(value: unknown, what: string, at = ""): Copy {
     const { packer } = this.#driver;
     try {
-      const wire = packer.pack([[[id, data]]]); // as deep as it will lie in its packet
-      const [[[, copy]]] = packer.unpack(wire) as [[[string, unknown]]];
-      return { id, data: copy, size: sizeOf(wire) };
+      const wire = packer.pack([value]);
+      const [copy] = packer.unpack(wire) as [unknown];
+      return { value: copy, size: sizeOf(wire) };
     } catch (error) {
       const { reason, path } = PackError.within("", error);
-      const where = path.replace("value[0][0][1]", "data");
-      throw new PackError(`${reason} (${id}, as ${packer.name})`, where, { cause: error });
+      throw new PackError(`${reason} (${what}, as ${packer.name})`, path.replace(`value[0]${at}`, "data"), { cause: error });
+    }
+  }
+
+  #failure(error: unknown): Copy {
+    const known = error instanceof RequestFailed ? error : new RequestFailed("internal", "the client failed");
+    const { code, message, data } = known;
+    try {
+      return this.#copy({ code, message, data }, code);
+    } catch {
+      return this.#copy({ code, message, data: null }, code);
     }
   }
 }

@@ -10,7 +10,7 @@ import { WebSocketLink, type WebSocketClass } from "./websocket.js";
 type Of<T extends ClientAction["type"]> = Extract<ClientAction, { type: T }>;
 
 /** What the core tells the application. */
-export type News = Of<"deliver" | "settle" | "unconfirmed" | "stateChanged">;
+export type News = Of<"deliver" | "cancelled" | "settle" | "unconfirmed" | "stateChanged">;
 
 const KEEPALIVE_LIMIT = 60_000; // browsers let requests of 64 KiB outlive their page
 

@@ -66,8 +66,10 @@ class Player {
         return core.send({ id: value[0], data: value[1], size: value[2] ?? SIZE });
       case "request":
         return core.request({ id: value[0], data: value[1], size: SIZE }, value[2], now);
-      case "forget":
-        return core.forget(value);
+      case "cancel":
+        return core.cancel(value);
+      case "reply":
+        return core.reply(value[0], value[1], value[2] ?? false, value[3] ?? SIZE);
       case "first_frame":
         return core.firstFrame(value[0], value[1], now);
       case "welcome":
@@ -138,7 +140,9 @@ function plain(action: ClientAction): unknown[] {
     case "close":
       return ["close", action.link, action.code, action.reason];
     case "deliver":
-      return ["deliver", action.event.id, action.event.data];
+      return ["deliver", action.event.id, action.event.data, ...(action.ref === null ? [] : [action.ref])];
+    case "cancelled":
+      return ["cancelled", action.ref];
     case "settle":
       return ["settle", action.ref, action.outcome, action.value];
     case "unconfirmed":

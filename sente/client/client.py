@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import random
 import secrets
 import time
@@ -10,16 +9,18 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, assert_never, overload
 
+from sente.asking import Asking, check_timeout
+from sente.client.answers import Answers
 from sente.client.driver import ClientDriver, News
 from sente.client.endpoint import Endpoint, Option, server_address
-from sente.client.frames import say
+from sente.client.frames import PackedValue, say
 from sente.client.streams import Change, Changes, Handler, Inbox, Stream
-from sente.errors import ConfigError, Disconnected, Rejected, RequestFailed, RequestTimeout
+from sente.errors import ConfigError, Disconnected, Rejected
 from sente.interfaces import ASGIApp, ClientTransport, offer
 from sente.packers.handlers import TypeHandler
 from sente.packers.negotiation import Packers
 from sente.packers.negotiation import packers as choose_packers
-from sente.protocol.actions import Deliver, Settle, StateChanged, Unconfirmed
+from sente.protocol.actions import Cancelled, Deliver, Settle, StateChanged, Unconfirmed
 from sente.protocol.client_session import ClientSession
 from sente.protocol.client_state import ClientState, Closed
 from sente.protocol.messages import Event, is_event_id
@@ -99,7 +100,7 @@ class Client:
         settings = settings or ClientSettings()
         self._app = app
         self._client_transport = client_transport
-        self._timeout = _check_timeout(timeout)
+        self._timeout = check_timeout(timeout)
         self._connect_timeout = connect_timeout
         self._on_unconfirmed = on_unconfirmed
         self._core = ClientSession(
@@ -112,8 +113,9 @@ class Client:
         )
         self._driver = ClientDriver(self._core, endpoint, served, settings.limits, self._hear)
         self._inbox = Inbox(self._delivered)
+        self._answers = Answers(self._inbox, lambda: self._driver.packer, self._reply, self._delivered)
         self._changes = Changes()
-        self._requests: dict[int, asyncio.Future[Settle]] = {}
+        self._asking = Asking()
 
     # -- connecting
 
@@ -154,6 +156,7 @@ class Client:
         if self._driver.started:
             self.disconnect()
             await self._driver.aclose()
+        await self._answers.aclose()
         await self._inbox.aclose()
         self._changes.end()
 
@@ -219,7 +222,7 @@ class Client:
         return sent
 
     async def request(self, event_id: str, data: Any = None, *, timeout: float | None = None) -> Any:
-        """Ask the server and wait for its reply, ``timeout`` seconds at most.
+        """Ask the server and wait for its reply, ``timeout`` seconds at most. If it is cancelled, the server is told.
 
         Raises:
             RequestTimeout: no reply came in time; whether the server has handled it is not known.
@@ -228,28 +231,16 @@ class Client:
             PackError, OutboxFull, ConfigError: as ``send``.
         """
         _check_event_id(event_id)
-        seconds = self._timeout if timeout is None else _check_timeout(timeout)
+        seconds = self._timeout if timeout is None else check_timeout(timeout)
         if not self.state.open:
             raise Disconnected("the client is not connected")
         ref = self._core.request(say(event_id, data, self._driver.packer), seconds, self._driver.now)
         self._driver.run_soon()
-        future = self._requests[ref] = asyncio.get_running_loop().create_future()
-        try:
-            settled = await future
-        finally:
-            del self._requests[ref]
-            self._core.forget(ref)
-        match settled.outcome:
-            case "reply":
-                return settled.value
-            case "error":
-                raise _failed(settled.value)
-            case "timeout":
-                raise RequestTimeout(f"no reply to {event_id} within {seconds:g} s")
-            case "disconnected":
-                raise Disconnected(f"the session ended before {event_id} was replied to")
-            case _:
-                assert_never(settled.outcome)
+        return await self._asking.outcome(ref, event_id, seconds, lambda: self._cancel(ref))
+
+    def _cancel(self, ref: int) -> None:
+        self._core.cancel(ref)
+        self._driver.run_soon()
 
     # -- hearing
 
@@ -262,6 +253,10 @@ class Client:
 
         Returns what unregisters it again; without ``handler`` it is a decorator. Handlers run in order, one at a time;
         what one raises is logged. A handler may ``await client.request(...)``.
+
+        A request of the server goes to the handler registered first for its id. What that returns is the reply,
+        ``RequestFailed`` and other errors go back as such; it starts in its turn, runs beside the others, and is
+        cancelled when nobody waits for it any more (an async one; a sync one runs to its end).
 
         Raises:
             ConfigError: ``event_id`` is not ``namespace/name``.
@@ -306,12 +301,14 @@ class Client:
 
     def _hear(self, news: News) -> None:
         match news:
+            case Deliver(event, ref) if ref is not None:
+                self._answers.ask(event, ref)
             case Deliver(event):
                 self._inbox.put(event)
-            case Settle(ref):
-                future = self._requests.get(ref)
-                if future is not None and not future.done():
-                    future.set_result(news)
+            case Cancelled(ref):
+                self._answers.cancel(ref)
+            case Settle():
+                self._asking.settle(news)
             case Unconfirmed(events):
                 log.warning("the server is gone, and with it perhaps %d events that it was sent", len(events))
                 if (report := self._on_unconfirmed) is not None:
@@ -323,6 +320,10 @@ class Client:
             case _:
                 assert_never(news)
 
+    def _reply(self, ref: int, value: PackedValue, failed: bool) -> None:
+        self._core.reply(ref, value, failed=failed, size=value.size)
+        self._driver.run_soon()
+
     def _delivered(self) -> None:
         self._core.delivered(self._driver.now)
         self._driver.run_soon()
@@ -333,12 +334,6 @@ def _check_transport(transport: str) -> None:
         raise ConfigError(f"transport={transport!r}: choose 'auto', 'ws' or 'poll'")
 
 
-def _check_timeout(timeout: float) -> float:
-    if not 0 < timeout < math.inf:
-        raise ConfigError(f"timeout={timeout!r}: give a finite number of seconds above 0")
-    return timeout
-
-
 def _check_event_id(event_id: str) -> None:
     if not is_event_id(event_id) or event_id.startswith("chsk/"):
         raise ConfigError(f"{event_id!r}: an event id is 'namespace/name', for example 'chat/say', and not 'chsk/...'")
@@ -347,8 +342,3 @@ def _check_event_id(event_id: str) -> None:
 def _rejected(refused: Closed) -> Rejected:
     code = refused.code or 0
     return Rejected(code - 4000 if code >= 4000 else code, refused.message)
-
-
-def _failed(value: Any) -> RequestFailed:
-    error = value if isinstance(value, dict) else {}
-    return RequestFailed(str(error.get("code", "unknown")), str(error.get("message") or ""), error.get("data"))

@@ -13,6 +13,7 @@ from sente.errors import ProtocolError, UnpackError
 from sente.interfaces import ClientLink, ClientTransport, LinkClosed, Packer, Wire
 from sente.packers.negotiation import for_peer, read_offer
 from sente.protocol.actions import (
+    Cancelled,
     ClientAction,
     Close,
     Deliver,
@@ -39,7 +40,7 @@ SLACK = 4096
 """Bytes that a frame may be longer than the longest packet: a handshake is no packet of the application's."""
 
 Work: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
-News: TypeAlias = Deliver | Settle | Unconfirmed | StateChanged
+News: TypeAlias = Deliver | Cancelled | Settle | Unconfirmed | StateChanged
 
 
 class ClientDriver:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sente.errors import PackError
 from sente.interfaces import JoinablePacker, Packer, Wire, joinable
-from sente.protocol.messages import Event, Events, Packet, Request, write_packet
+from sente.protocol.messages import Event, Events, Packet, Reply, Request, write_packet
 
 log = logging.getLogger("sente.client")
 
@@ -21,17 +21,42 @@ class Said(Event):
     """``[id, data]`` packed by it, where parts can be joined."""
 
 
+@dataclass(frozen=True, slots=True)
+class PackedValue:
+    """A reply's value as it was when it was given."""
+
+    packer: Packer
+    wire: Wire = field(repr=False)
+    size: int
+
+
+def pack_value(value: Any, packer: Packer) -> PackedValue:
+    """Pack a reply's value.
+
+    Raises:
+        PackError: it holds something the packer has no word for.
+    """
+    wire = _part_of(value, packer)
+    return PackedValue(packer, wire, _size(wire))
+
+
 def say(event_id: str, data: Any, packer: Packer) -> Said:
     """Pack an event.
 
     Raises:
         PackError: ``data`` holds something the packer has no word for.
     """
-    plain = [event_id, data]
+    part = _part_of([event_id, data], packer)
+    return Said(event_id, data, _size(part), packer, part)
+
+
+def _part_of(value: Any, packer: Packer) -> Wire:
     joining = joinable(packer)
-    part = joining.part(plain) if joining else packer.pack(plain)
-    size = len(part) if isinstance(part, bytes) or part.isascii() else len(part.encode())
-    return Said(event_id, data, size, packer, part)
+    return joining.part(value) if joining else packer.pack(value)
+
+
+def _size(wire: Wire) -> int:
+    return len(wire) if isinstance(wire, bytes) or wire.isascii() else len(wire.encode())
 
 
 def write_frame(packet: Packet, packer: Packer) -> Wire:
@@ -43,7 +68,7 @@ def write_frame(packet: Packet, packer: Packer) -> Wire:
     try:
         return _write(packet, packer)
     except PackError as error:
-        assert isinstance(packet, Events | Request), "only the application's values may be unpackable"
+        assert isinstance(packet, Events | Request | Reply), "only the application's values may be unpackable"
         log.error("dropped what was to be said to the server: %s", error)
         lost = len(packet.events) if isinstance(packet, Events) else 1
         return packer.pack(write_packet(Events((None,) * lost, packet.seq), "client"))
@@ -51,6 +76,8 @@ def write_frame(packet: Packet, packer: Packer) -> Wire:
 
 def _write(packet: Packet, packer: Packer) -> Wire:
     plain = write_packet(packet, "client")
+    if isinstance(packet, Reply) and isinstance(packet.value, PackedValue):
+        return _write_reply(packet.value, plain[1:], packer)
     joining = joinable(packer)
     if not isinstance(packet, Events | Request) or joining is None:
         return packer.pack(plain)
@@ -59,6 +86,13 @@ def _write(packet: Packet, packer: Packer) -> Wire:
     else:
         message = _part(packet.event, joining)
     return joining.frame(joining.join([message, *(joining.part(value) for value in plain[1:])]))
+
+
+def _write_reply(value: PackedValue, rest: list[Any], packer: Packer) -> Wire:
+    joining = joinable(packer)
+    if joining and value.packer is packer:
+        return joining.frame(joining.join([value.wire, *(joining.part(part) for part in rest)]))
+    return packer.pack([value.packer.unpack(value.wire), *rest])
 
 
 def _part(event: Event | None, packer: JoinablePacker) -> Any:

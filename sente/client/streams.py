@@ -83,6 +83,10 @@ class Inbox:
 
         return off
 
+    def handler(self, event_id: str) -> Handler | None:
+        """The one that answers requests: the first that was registered for this very id."""
+        return next(iter(self._handlers.get(event_id, ())), None)
+
     def stream(self, ids: frozenset[str]) -> Stream[Event]:
         """A stream of the events with these ids, or of all."""
         pipe: Pipe[Event] = Pipe(STREAM_ROOM)

@@ -42,11 +42,34 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Hand an event to the application; ``ref`` if it asks for a reply. ``link`` is what it came on."""
+    """Hand an event to the application; ``ref`` if it asks for a reply. ``link`` is what it came on (server only)."""
 
     event: Event
     ref: int | None = None
     link: Link = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The delivered request ``ref`` is no longer wanted: stop what handles it. No reply of it is taken any more."""
+
+    ref: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A request has its outcome: a value, an error from the other side, a timeout, the session's end."""
+
+    ref: int
+    outcome: Outcome
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class LateReply:
+    """A reply came for a request that has had its outcome: dropped, and to be counted. Server only."""
+
+    ref: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +127,6 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
-    """A request has its outcome: a value, an error from the other side, a timeout, the session's end. Client only."""
-
-    ref: int
-    outcome: Outcome
-    value: Any = None
-
-
-@dataclass(frozen=True, slots=True)
 class Unconfirmed:
     """Events that left, and nobody can know whether they arrived: the server that took them is gone. Client only."""
 
@@ -127,7 +141,9 @@ class StateChanged:
     new: Any
 
 
-ServerAction: TypeAlias = Transmit | Answer | Close | Deliver | PresenceChanged | Ended | Dropped
+ServerAction: TypeAlias = (
+    Transmit | Answer | Close | Deliver | Cancelled | Settle | LateReply | PresenceChanged | Ended | Dropped
+)
 ClientAction: TypeAlias = (
-    OpenLink | SayHello | Transmit | Exchange | Close | Deliver | Settle | Unconfirmed | StateChanged
+    OpenLink | SayHello | Transmit | Exchange | Close | Deliver | Cancelled | Settle | Unconfirmed | StateChanged
 )

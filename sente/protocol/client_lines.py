@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sente.protocol.actions import ClientAction, Close, Exchange, Link, Transmit
+from sente.protocol.client_dialogue import Dialogue
 from sente.protocol.conversation import Conversation
-from sente.protocol.greeting import Info, PeerLimits
+from sente.protocol.greeting import Info
 from sente.protocol.messages import BYE, Ack, Control, Event, Packet, Ping, Pong
-from sente.protocol.outbox import Asked
+from sente.protocol.requests import NEVER
 from sente.protocol.settings import ClientSettings
 
-NEVER = float("inf")
 Use: TypeAlias = Literal["ws", "welcome", "hello", "poll", "post"]
 
 
@@ -25,8 +25,9 @@ class Way:
 class Lines:
     """What the client says and hears, once it has been greeted; and how long each link may stay silent."""
 
-    def __init__(self, settings: ClientSettings, actions: list[ClientAction]) -> None:
+    def __init__(self, settings: ClientSettings, dialogue: Dialogue, actions: list[ClientAction]) -> None:
         self._settings = settings
+        self._dialogue = dialogue
         self._actions = actions
         self._ways: dict[Link, Way] = {}
         self._last_link = 0
@@ -36,28 +37,6 @@ class Lines:
         self._flush = False
         self.n = 0
         """Hellos, polls and POSTs so far (§4)."""
-        self.talk = self.new_talk()
-
-    def new_talk(self) -> Conversation:
-        """A conversation in which nothing has been said yet."""
-        limits = self._settings.limits
-        peer = PeerLimits(limits.packet, limits.window, limits.window_bytes)
-        return Conversation(limits, acks=limits.ack, peer=peer, server=False)
-
-    def start_anew(self, prev: int | None) -> tuple[set[int], tuple[Event, ...]]:
-        """The session is gone: carry over what the server had not received, above ``prev``; ``None``: nobody knows.
-
-        Returns the requests carried over, and the events of which nobody knows whether they arrived.
-        """
-        old = self.talk
-        sent = old.outbox.sent_above(0 if prev is None else prev)
-        carried = [*(() if prev is None else (item for _, item in sent)), *old.outbox.waiting()]
-        doubtful = tuple(item for _, item in sent if isinstance(item, Event)) if prev is None else ()
-        self.talk = self.new_talk()
-        self.talk.backlog = old.backlog  # what was delivered is still to be handled
-        for item in carried:
-            self.talk.outbox.put(item)
-        return {item.ref for item in carried if isinstance(item, Asked)}, doubtful
 
     # -- links
 
@@ -87,7 +66,7 @@ class Lines:
     def opened(self, info: Info, now: float) -> None:
         """The handshake came: talk as it says."""
         self._info = info
-        self.talk.peer, self.talk.acks = info.limits, info.acks
+        self._talk.peer, self._talk.acks = info.limits, info.acks
         self.alive(now)
         for way in self._ways.values():
             way.until = NEVER
@@ -107,9 +86,11 @@ class Lines:
         """Say what waits, and goodbye."""
         link = self._websocket
         if link is None:
-            self.talk.outbox.rewind(self.talk.outbox.acked)  # POSTs under way are given up: what they carry goes along
-            seq = self.talk.outbox.cursor
-            link = self._exchange("post", NEVER, seq, (*self.talk.say(), Control(Event(BYE))))
+            self._talk.outbox.rewind(
+                self._talk.outbox.acked
+            )  # POSTs under way are given up: what they carry goes along
+            seq = self._talk.outbox.cursor
+            link = self._exchange("post", NEVER, seq, (*self._talk.say(), Control(Event(BYE))))
         else:
             self.say(now)
             # In words too, as hypercorn reports every close of a client as 1006.
@@ -124,36 +105,36 @@ class Lines:
 
     def pong(self, link: Link) -> None:
         """Answer a ping."""
-        self._actions.append(Transmit(link, (Pong(self.talk.news()),)))
+        self._actions.append(Transmit(link, (Pong(self._talk.news()),)))
 
     def advance(self, now: float) -> None:
         """Say what waits, acknowledge what is due, and keep a poll under way."""
         assert self._info is not None, "only an open session talks"
         self.say(now)
-        ack_due = self.talk.ack_due()
+        ack_due = self._talk.ack_due()
         owes = ack_due is not None and now >= ack_due
         if self._websocket is not None:
             if owes:
-                self._actions.append(Transmit(self._websocket, (Ack(self.talk.ack()),)))
+                self._actions.append(Transmit(self._websocket, (Ack(self._talk.ack()),)))
         elif not self._busy("poll"):
             wait = round(self._info.poll * 1000)
-            self._exchange("poll", now + self._patience, self.talk.outbox.cursor, wait=wait)
+            self._exchange("poll", now + self._patience, self._talk.outbox.cursor, wait=wait)
         elif owes and self._busy("post") < self._settings.posts:
-            self._exchange("post", now + self._patience, self.talk.outbox.cursor)
+            self._exchange("post", now + self._patience, self._talk.outbox.cursor)
 
     def say(self, now: float) -> None:
         """Say what waits, as far as window and free POSTs allow."""
         self._flush = False
-        if self._info is None or not self.talk.outbox.unsent:
+        if self._info is None or not self._talk.outbox.unsent:
             return
         if self._websocket is not None:
-            packets = self.talk.say()
+            packets = self._talk.say()
             if packets:
                 self._actions.append(Transmit(self._websocket, packets))
             return
         while self._busy("post") < self._settings.posts:
-            seq = self.talk.outbox.cursor
-            packets = self.talk.say(max_bytes=self._info.body // 2)
+            seq = self._talk.outbox.cursor
+            packets = self._talk.say(max_bytes=self._info.body // 2)
             if not packets:
                 return
             self._exchange("post", now + self._patience, seq, packets)
@@ -166,7 +147,7 @@ class Lines:
         if self._info is not None:
             if self._flush:
                 return 0.0
-            ack_due = self.talk.ack_due()
+            ack_due = self._talk.ack_due()
             if ack_due is not None and (self._websocket is not None or self._busy("post") < self._settings.posts):
                 times.append(ack_due)
             if self._websocket is not None:
@@ -184,10 +165,14 @@ class Lines:
         if self._pinged:
             return websocket, "no sign of life"
         self._pinged = True
-        self._actions.append(Transmit(websocket, (Ping(self.talk.news()),)))
+        self._actions.append(Transmit(websocket, (Ping(self._talk.news()),)))
         return None
 
     # -- inside
+
+    @property
+    def _talk(self) -> Conversation:
+        return self._dialogue.talk
 
     @property
     def _websocket(self) -> Link | None:
@@ -207,7 +192,7 @@ class Lines:
 
     def _exchange(self, use: Use, until: float, seq: int, packets: tuple[Packet, ...] = (), *, wait: int = 0) -> Link:
         assert self._info is not None, "only an open session exchanges"
-        ack, got = self.talk.ack(), self.talk.inbox.top
+        ack, got = self._talk.ack(), self._talk.inbox.top
         head = {"session": self._info.session, "n": self.count(), "ack": ack, "seq": seq, "wait": wait}
         if wait and got > ack:
             head["got"] = got

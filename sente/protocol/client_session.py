@@ -9,24 +9,14 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
 
-from sente.errors import Disconnected, OutboxFull, PackError, ProtocolError
-from sente.protocol.actions import (
-    ClientAction,
-    Close,
-    Deliver,
-    Link,
-    OpenLink,
-    SayHello,
-    StateChanged,
-    Unconfirmed,
-)
-from sente.protocol.client_lines import NEVER, Lines, Way
+from sente.errors import Disconnected, ProtocolError
+from sente.protocol.actions import ClientAction, Close, Link, OpenLink, SayHello, StateChanged
+from sente.protocol.client_dialogue import Dialogue
+from sente.protocol.client_lines import Lines, Way
 from sente.protocol.client_state import ClientState, Closed, CloseReason
-from sente.protocol.conversation import ENVELOPE, Heard
 from sente.protocol.greeting import VERSION, Info, number, read_info
-from sente.protocol.messages import BYE, Event, Handshake, Packet, Ping, Reply
-from sente.protocol.outbox import Asked, Item
-from sente.protocol.requests import Requests
+from sente.protocol.messages import Event, Handshake, Packet, Ping
+from sente.protocol.requests import NEVER
 from sente.protocol.route import TERMINAL, Route, Wanted
 from sente.protocol.settings import ClientSettings
 
@@ -60,10 +50,10 @@ class ClientSession:
         self._epoch = epoch
         self._route = Route(settings, transport, renewable=renewable)
         self._actions: list[ClientAction] = []
-        self._lines = Lines(settings, self._actions)
+        self._dialogue = Dialogue(settings.limits, self._actions)
+        self._lines = Lines(settings, self._dialogue, self._actions)
         self._phase = Phase.IDLE
         self._token: str | None = None
-        self._requests = Requests(self._actions)
         self._opened_at = 0.0
         self._server_left = -NEVER  # when the server took leave
         self._attempt_at = NEVER
@@ -84,8 +74,8 @@ class ClientSession:
             self._lines.take_leave(now)
         self._close(Closed(self._epoch + now, "requested-disconnect"))
         self._phase, self._attempt_at = Phase.IDLE, NEVER
-        self._token, self._lines.talk = None, self._lines.new_talk()
-        self._requests.disconnected()
+        self._token = None
+        self._dialogue.end()
         self._set(next_reconnect=None)
 
     def reconnect(self, now: float) -> None:
@@ -110,7 +100,8 @@ class ClientSession:
         """
         if self._phase is not Phase.OPEN:
             return False
-        self._put(event)
+        self._dialogue.put(event)
+        self._lines.flush_soon()
         return True
 
     def request(self, event: Event, timeout: float, now: float) -> int:
@@ -123,16 +114,23 @@ class ClientSession:
         """
         if self._phase is not Phase.OPEN:
             raise Disconnected("the client is not connected")
-        self._put(Asked(event, self._requests.next))
-        return self._requests.add(now + timeout)
+        ref = self._dialogue.ask(event, now + timeout)
+        self._lines.flush_soon()
+        return ref
 
-    def forget(self, ref: int) -> None:
+    def cancel(self, ref: int) -> None:
         """The asker no longer waits for ``ref``."""
-        self._requests.forget(ref)
+        self._dialogue.cancel(ref)
+        self._lines.flush_soon()
+
+    def reply(self, ref: int, value: Any, *, failed: bool = False, size: int = 0) -> None:
+        """Answer the server's request ``ref``. A second answer is dropped; there must be none after ``Cancelled``."""
+        self._dialogue.talk.reply(ref, value, failed=failed, size=size)
+        self._lines.flush_soon()
 
     def delivered(self, now: float) -> None:
         """The application is done with one delivery."""
-        self._lines.talk.backlog = max(0, self._lines.talk.backlog - 1)
+        self._dialogue.talk.backlog = max(0, self._dialogue.talk.backlog - 1)
         self._advance(now)
 
     # -- the driver's side
@@ -182,7 +180,7 @@ class ClientSession:
                     raise ProtocolError("a hello is answered with a handshake")
                 self._handshake(handshake, now)
                 packets = packets[1:]
-            self._lines.talk.body(number(head, "seq", 1), number(head, "ack", 0))
+            self._dialogue.talk.body(number(head, "seq", 1), number(head, "ack", 0))
             for packet, size in packets:
                 self._hear(packet, link, size, now)
         except ProtocolError as error:
@@ -208,12 +206,12 @@ class ClientSession:
 
     def next_timer(self) -> float | None:
         """When ``handle_timer`` is to be called; ``None``: not before the next input."""
-        earliest = min(self._attempt_at, self._lines.next_timer(), self._requests.next_timer())
+        earliest = min(self._attempt_at, self._lines.next_timer(), self._dialogue.requests.next_timer())
         return None if earliest == NEVER else earliest
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
-        self._requests.handle_timer(now)
+        self._dialogue.handle_timer(now)
         if now >= self._attempt_at:
             self._attempt(now)
         if overdue := self._lines.overdue(now):
@@ -245,10 +243,10 @@ class ClientSession:
             "hello": VERSION,
             "session": self._token,
             "n": self._lines.count(),
-            "ack": self._lines.talk.greet(),
+            "ack": self._dialogue.talk.greet(),
             "limits": {"packet": limits.packet, "window": limits.window, "bytes": limits.window_bytes},
         }
-        if (got := self._lines.talk.inbox.top) > hello["ack"]:
+        if (got := self._dialogue.talk.inbox.top) > hello["ack"]:
             hello["got"] = got
         self._actions.append(SayHello(link, self._route.next, hello))
 
@@ -257,11 +255,11 @@ class ClientSession:
             raise ProtocolError("a handshake nobody asked for")
         info = read_info(handshake.info)
         if info.resumed:
-            self._lines.talk.outbox.rewind(info.ack)
+            self._dialogue.talk.outbox.rewind(info.ack)
             lost: int | None = 0
         else:
             lost = self._lost(info, now)
-            self._forget_session(info.prev)
+            self._dialogue.start_anew(info.prev)
         self._token = info.session
         self._server_left = -NEVER
         self._phase = Phase.OPEN
@@ -288,13 +286,6 @@ class ClientSession:
             return info.since_start  # it took leave with nothing lost, and this is its successor
         return info.lost
 
-    def _forget_session(self, prev: int | None) -> None:
-        """The server has no such session any more; it had received up to ``prev``, ``None``: nobody knows."""
-        kept, doubtful = self._lines.start_anew(prev)
-        self._requests.disconnected(kept)
-        if doubtful:
-            self._actions.append(Unconfirmed(doubtful))
-
     # -- losing the line
 
     def _fall(self, way: Way, now: float, code: int | None, message: str) -> None:
@@ -314,7 +305,7 @@ class ClientSession:
         if status == 409:  # a twin has this client's name and session: leave both to it
             self._set(client_id=self._new_client_id())
             self._token = None
-            self._forget_session(None)
+            self._dialogue.start_anew(None)
         self._wait(now, wait)
 
     def _why(self, was_open: bool, status: int | None) -> CloseReason:
@@ -337,39 +328,18 @@ class ClientSession:
 
     def _hear(self, packet: Packet, link: Link, size: int, now: float) -> None:
         if self._phase is Phase.OPEN:  # not after a goodbye in the same body
-            for heard in self._lines.talk.hear(packet, link, size, now):
-                self._take(heard, now)
-
-    def _take(self, heard: Heard, now: float) -> None:
-        match heard.what:
-            case Reply(value, ref, failed=failed):
-                self._requests.settle(ref, "error" if failed else "reply", value)
-            case Event(id, dict(word)) if id == BYE:
-                self._bye(word, now)
-            case Event(id) as event if not id.startswith("chsk/"):
-                self._lines.talk.backlog += 1
-                self._actions.append(Deliver(event))
-            case _:
-                pass  # a dropped number, or a word of a later version: counted, that is all
+            goodbye = self._dialogue.hear(packet, link, size, now)
+            if goodbye is not None:
+                self._bye(goodbye, now)
 
     def _bye(self, word: dict[str, Any], now: float) -> None:
         """The server restarts and says how far it had received: nothing is lost, come back later."""
         ack, retry_after = number(word, "ack", 0), number(word, "retry_after", 0, 0) / 1000
         self._close(Closed(self._epoch + now, "bye"))
-        self._forget_session(ack)
+        self._dialogue.start_anew(ack)
         self._server_left = now
         self._route.took_leave()
         self._wait(now, retry_after * (0.5 + self._jitter() / 2))
-
-    def _put(self, item: Item) -> None:
-        if item.size > self._lines.talk.peer.packet - ENVELOPE:
-            raise PackError(f"{item.size} bytes packed; the server takes {self._lines.talk.peer.packet} at most")
-        if self._lines.talk.full:
-            raise OutboxFull(
-                "too many events wait for the server: slow down, or wait for a request's reply now and then"
-            )
-        self._lines.talk.outbox.put(item)
-        self._lines.flush_soon()
 
     def _advance(self, now: float) -> None:
         if self._phase is Phase.OPEN:

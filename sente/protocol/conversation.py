@@ -1,13 +1,14 @@
 """What both sides of a session do alike: say each thing until it is acknowledged, hear each thing once (§5)."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from sente.errors import ProtocolError
 from sente.protocol.actions import Link
 from sente.protocol.greeting import PeerLimits
 from sente.protocol.inbox import Inbox
-from sente.protocol.messages import Ack, Event, Events, Packet, Ping, Pong, Reply, Request
-from sente.protocol.outbox import Answered, Asked, Outbox
+from sente.protocol.messages import CANCEL, Ack, Event, Events, Packet, Ping, Pong, Reply, Request
+from sente.protocol.outbox import Answered, Asked, Outbox, Withdrawn
 from sente.protocol.settings import AckPolicy, Limits
 
 REACH_PER_REQUEST = 16
@@ -39,6 +40,8 @@ class Conversation:
         self.inbox: Inbox[Heard] = Inbox(limits.window + REACH_PER_REQUEST * limits.requests)
         self.backlog = 0
         """Events handed to the application and not yet handled: the driver's to keep."""
+        self.asked: set[int] = set()
+        """Requests of the other side without reply."""
         self._server = server  # whose batches do without seq, so that they are shared
         self._told = 0  # the last acknowledgement given
         self._owed_since: float | None = None
@@ -102,6 +105,43 @@ class Conversation:
         if ack is not None:
             self.outbox.acknowledge(ack)
 
+    # -- being asked
+
+    def take_request(self, ref: int) -> bool:
+        """The other side asks; False if too much is asked at once: then it has its answer.
+
+        Raises:
+            ProtocolError: ``ref`` is still open.
+        """
+        if ref in self.asked:
+            raise ProtocolError(f"ref {ref} is still open")
+        self.asked.add(ref)
+        if len(self.asked) <= self.limits.requests:
+            return True
+        self._fail(ref, "rate_limited", "too many requests are open at once")
+        return False
+
+    def take_cancel(self, ref: Any) -> bool:
+        """The other side no longer waits for ``ref``: that is its answer. False if it had one, or never asked."""
+        if type(ref) is not int or ref not in self.asked:
+            return False
+        self._fail(ref, "cancelled", "nobody waits for the reply any more")
+        return True
+
+    def reply(self, ref: int, value: Any, *, failed: bool = False, size: int = 0) -> bool:
+        """Answer request ``ref``; False if it has its answer."""
+        if ref not in self.asked:
+            return False
+        if size > self.peer.packet - ENVELOPE:
+            self._fail(ref, "too_large", "the reply is larger than the asker takes")
+        else:
+            self.asked.discard(ref)
+            self.outbox.put(Answered(value, ref, failed, size))
+        return True
+
+    def _fail(self, ref: int, code: str, message: str) -> None:
+        self.reply(ref, {"code": code, "message": message, "data": None}, failed=True)
+
     # -- acknowledging
 
     @property
@@ -149,6 +189,8 @@ class Conversation:
         batch: list[Event] = []
         room = self.peer.packet
         for seq, item in items:
+            if isinstance(item, Withdrawn):
+                item = Event(CANCEL, item.ref, item.size)
             if isinstance(item, Event) and batch and item.size + 1 <= room:
                 batch.append(item)
                 room -= item.size + 1

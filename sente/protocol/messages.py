@@ -17,9 +17,11 @@ MAX_NUMBER = 2**53 - 1
 BAD_EVENT = "chsk/bad-event"
 """The id under which something that is no event is handed to the application (Sente's name)."""
 
-
 BYE = "chsk/bye"
 """The last event of a session, from either side."""
+
+CANCEL = "chsk/cancel"
+"""The event that says a request is no longer wanted; its data is the request's ``ref``."""
 
 
 @dataclass(frozen=True, slots=True)

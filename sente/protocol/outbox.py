@@ -31,7 +31,15 @@ class Answered:
     size: int = 0
 
 
-Item: TypeAlias = Event | Asked | Answered
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Word on its way that the request ``ref``, which has left, is no longer wanted."""
+
+    ref: int
+    size: int = 32
+
+
+Item: TypeAlias = Event | Asked | Answered | Withdrawn
 
 
 class Outbox:
@@ -43,12 +51,12 @@ class Outbox:
     Invariants: ``sent`` holds the numbers ``acked + 1 ..`` without a hole; ``acked < cursor <= next``.
     """
 
-    __slots__ = ("_held_bytes", "_held_items", "_queue", "_replies", "_sent", "acked", "bytes", "cursor")
+    __slots__ = ("_held_bytes", "_held_items", "_passing", "_queue", "_sent", "acked", "bytes", "cursor")
 
     def __init__(self) -> None:
         self._queue: deque[Item] = deque()
         self._sent: deque[Item] = deque()
-        self._replies = 0  # replies among _queue: only they are looked for behind a full window
+        self._passing = 0  # of _queue, what passes a full window: it is only looked for if there is some
         self._held_items = 0  # events and requests among _sent, what the window counts
         self._held_bytes = 0
         self.acked = 0
@@ -74,8 +82,17 @@ class Outbox:
     def put(self, item: Item) -> None:
         """Add what is to be said next."""
         self._queue.append(item)
-        self._replies += isinstance(item, Answered)
+        self._passing += _passes(item)
         self.bytes += item.size
+
+    def withdraw(self, ref: int) -> None:
+        """A request is no longer wanted: say so if it has left, and see to it that it does not leave otherwise."""
+        asked = next((item for item in self._queue if isinstance(item, Asked) and item.ref == ref), None)
+        if asked is None:
+            self.put(Withdrawn(ref))
+        else:
+            self._queue.remove(asked)
+            self.bytes -= asked.size
 
     def acknowledge(self, ack: int) -> None:
         """Forget what the other side has.
@@ -110,7 +127,7 @@ class Outbox:
     def take(self, *, window: int, window_bytes: int, max_bytes: float = float("inf")) -> list[tuple[int, Item]]:
         """Number and return what may leave now, in order, up to ``max_bytes`` (but at least one item).
 
-        Events and requests wait while ``window`` items or ``window_bytes`` of them are unacknowledged; replies pass.
+        Events and requests wait while ``window`` items or ``window_bytes`` of them are unacknowledged; the rest passes.
         """
         taken: list[tuple[int, Item]] = []
         room = max_bytes
@@ -122,10 +139,10 @@ class Outbox:
             self.cursor += 1
             room -= item.size
         kept: list[Item] = []
-        while self._queue and (self._replies or not kept):
+        while self._queue and (self._passing or not kept):
             item = self._queue.popleft()
-            reply = isinstance(item, Answered)
-            if not reply and (kept or self._window_full(item, window, window_bytes)):
+            passes = _passes(item)
+            if not passes and (kept or self._window_full(item, window, window_bytes)):
                 kept.append(item)
                 continue
             if taken and item.size > room:
@@ -133,7 +150,7 @@ class Outbox:
                 break
             self._sent.append(item)
             self._count(item, 1)
-            self._replies -= reply
+            self._passing -= passes
             taken.append((self.cursor, item))
             self.cursor += 1
             room -= item.size
@@ -153,6 +170,11 @@ class Outbox:
         return self._held_items >= window or (self._held_items > 0 and self._held_bytes + item.size > window_bytes)
 
     def _count(self, item: Item, sign: int) -> None:
-        if not isinstance(item, Answered):
+        if not _passes(item):
             self._held_items += sign
             self._held_bytes += sign * item.size
+
+
+def _passes(item: Item) -> bool:
+    """Whether the window does not hold it back: someone waits for it, and each request allows for one only."""
+    return not isinstance(item, Event | Asked)

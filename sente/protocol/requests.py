@@ -1,9 +1,10 @@
-"""The requests that wait for their one outcome, and until when (§6)."""
+"""The requests of this side that wait for their one outcome, and until when (§6)."""
 
 from collections.abc import Collection
 from typing import Any
 
-from sente.protocol.actions import ClientAction, Outcome, Settle
+from sente.protocol.actions import Outcome, Settle
+from sente.protocol.outbox import Outbox
 
 NEVER = float("inf")
 
@@ -11,10 +12,13 @@ NEVER = float("inf")
 class Requests:
     """Puts a ``Settle`` into ``actions`` for each request, once."""
 
-    def __init__(self, actions: list[ClientAction]) -> None:
+    def __init__(self, actions: list[Any]) -> None:
         self._actions = actions
         self._deadlines: dict[int, float] = {}
         self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._deadlines)
 
     @property
     def next(self) -> int:
@@ -27,14 +31,17 @@ class Requests:
         self._deadlines[self._last] = deadline
         return self._last
 
-    def forget(self, ref: int) -> None:
-        """The asker no longer waits for ``ref``."""
-        self._deadlines.pop(ref, None)
-
-    def settle(self, ref: int, outcome: Outcome, value: Any = None) -> None:
-        """This came of ``ref``; unless it is late: then the asker has had its outcome."""
+    def cancel(self, ref: int, outbox: Outbox) -> None:
+        """The asker no longer waits for ``ref``, and the other side need not either. Nothing if it has its outcome."""
         if self._deadlines.pop(ref, None) is not None:
-            self._actions.append(Settle(ref, outcome, value))
+            outbox.withdraw(ref)
+
+    def settle(self, ref: int, outcome: Outcome, value: Any = None) -> bool:
+        """This came of ``ref``; False if it is late: then the asker has had its outcome."""
+        if self._deadlines.pop(ref, None) is None:
+            return False
+        self._actions.append(Settle(ref, outcome, value))
+        return True
 
     def disconnected(self, kept: Collection[int] = ()) -> None:
         """The session ended; only the requests in ``kept`` go on in the next one."""
@@ -45,7 +52,8 @@ class Requests:
         """When the first of them runs out of time."""
         return min(self._deadlines.values(), default=NEVER)
 
-    def handle_timer(self, now: float) -> None:
-        """Settle those whose time is up."""
+    def handle_timer(self, now: float, outbox: Outbox) -> None:
+        """Settle those whose time is up, and let the other side know."""
         for ref in [ref for ref, deadline in self._deadlines.items() if now >= deadline]:
+            outbox.withdraw(ref)
             self.settle(ref, "timeout")

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sente.errors import ProtocolError
+from sente.errors import Disconnected, PackError, ProtocolError
 from sente.protocol.actions import (
-    Answer,
+    Cancelled,
     Close,
     Deliver,
     Ended,
+    LateReply,
     Link,
     PresenceChanged,
     ServerAction,
@@ -24,21 +25,22 @@ from sente.protocol.actions import (
 )
 from sente.protocol.conversation import ENVELOPE, Conversation
 from sente.protocol.greeting import Greeting, Head, Hello, PeerLimits, write_info
-from sente.protocol.messages import BAD_EVENT, BYE, Ack, Control, Event, Handshake, Packet, Ping, Pong, Request
-from sente.protocol.outbox import Answered
+from sente.protocol.messages import (
+    BAD_EVENT,
+    BYE,
+    CANCEL,
+    Control,
+    Event,
+    Handshake,
+    Packet,
+    Ping,
+    Reply,
+    Request,
+)
+from sente.protocol.outbox import Asked
+from sente.protocol.requests import NEVER, Requests
+from sente.protocol.server_links import REPLACED, Links
 from sente.protocol.settings import ServerSettings
-
-NEVER = float("inf")
-REPLACED = (4409, "replaced by a newer link of this client")
-
-
-@dataclass(slots=True)
-class _Held:
-    """An HTTP exchange that waits for something to say; a poll if it came for nothing else."""
-
-    link: Link
-    until: float
-    poll: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +64,14 @@ class ServerSession:
         self._settings = settings
         self._talk = Conversation(settings.limits, acks=settings.limits.ack, peer=limits, server=True)
         self._actions: list[ServerAction] = []
+        self._requests = Requests(self._actions)
         self._transport: TransportName = "ws"
         self._present: TransportName | None = None
         self._ended = False
         self._hello_n = self._poll_n = 0
-        self._websocket: Link | None = None
-        self._held: list[_Held] = []  # HTTP exchanges, the newest last
-        self._asked: set[int] = set()  # requests of the client without reply
+        self._links = Links(settings, self._talk, self._actions, now)
         self._retry_after: float | None = None  # draining, and what to tell the client
         self._flush_at = NEVER
-        self._silent_since = now  # nothing heard on the WebSocket since
-        self._pinged = False
-        self._away_since = now
 
     # -- links
 
@@ -95,32 +93,31 @@ class ServerSession:
             self.close(error.close_code, error.reason, now, word="broken")
             return
         self._hello_n = self._poll_n = hello.n
-        self._drop_links(*REPLACED)
+        self._links.drop(*REPLACED, now)
         self._talk.peer = hello.limits
         told = self._talk.greet()
         self._transport = transport
         handshake = Handshake(greeting.uid, greeting.data, write_info(self._settings, told, greeting.session))
         if transport == "ws":
-            self._websocket = link
-            self._silent_since, self._pinged = now, False
+            self._links.open(link, now)
             self._actions.append(Transmit(link, (handshake,)))
         else:
-            self._answer(link, packets=(handshake,))
+            self._links.answer(link, packets=(handshake,))
         self._appear(now)
         self._flush_at = now if self._talk.outbox.unsent else NEVER
         self._advance(now)
 
     def receive(self, link: Link, packet: Packet, size: int, now: float) -> None:
         """A packet of ``size`` bytes came on the WebSocket ``link``. Numbers that cannot be end the session."""
-        if link != self._websocket:
+        if link != self._links.websocket:
             return  # an older link: what it brings comes again on the newer one
-        self._silent_since, self._pinged = now, False
+        self._links.heard(now)
         try:
             self._hear(packet, link, size, now)
         except ProtocolError as error:
             self.close(error.close_code, error.reason, now, word="broken")
-        if isinstance(packet, Ping) and self._websocket is not None:
-            self._actions.append(Transmit(link, (Pong(self._talk.news()),)))
+        if isinstance(packet, Ping) and not self._ended:
+            self._links.pong(link)
         self._advance(now)
 
     def exchange(self, link: Link, head: Head, packets: Sequence[tuple[Packet, int]], now: float) -> None:
@@ -144,51 +141,54 @@ class ServerSession:
             self._actions.append(Close(link, error.close_code, error.reason))
             self.close(error.close_code, error.reason, now, word="broken")
             return
-        asks = any(isinstance(packet, Request) and packet.ref in self._asked for packet, _ in packets)
-        self._hold(link, head, asks=asks, now=now)
+        asks = any(isinstance(packet, Request) and packet.ref in self._talk.asked for packet, _ in packets)
+        if head.wait:
+            self._poll_n = head.n
+        self._links.hold(link, head, asks=asks and not self._ended, now=now)
         if not self._ended:
             self._appear(now)
         self._advance(now)
 
-    def _hold(self, link: Link, head: Head, *, asks: bool, now: float) -> None:
-        """Let the exchange wait if it is a poll or asks for a reply; an older one of its kind is let go."""
-        for held in self._held:
-            if not held.poll:
-                self._answer(held.link)
-            elif head.wait:
-                self._actions.append(Close(held.link, *REPLACED))
-        self._held = [held for held in self._held if held.poll and not head.wait]
-        if head.wait:
-            self._poll_n = head.n
-            self._held.append(_Held(link, now + min(head.wait / 1000, self._settings.poll), poll=True))
-        elif asks and not self._ended:
-            self._held.append(_Held(link, now + self._settings.poll, poll=False))
-        else:
-            self._answer(link)
-
     def link_lost(self, link: Link, now: float) -> None:
         """The link is gone, without a goodbye: the session can be resumed."""
-        if link == self._websocket:
-            self._websocket = None
-            self._away_since = now
-        elif any(held.link == link for held in self._held):
-            self._held = [held for held in self._held if held.link != link]
-            self._away_since = now
+        self._links.lost(link, now)
 
     # -- the application's side
 
     def send(self, event: Event, now: float, *, flush: bool = False) -> None:
         """Say an event; with others of the next few milliseconds unless ``flush``."""
-        self._put(event, now, now if flush else now + self._batch_window)
+        if self._ended:
+            return
+        self._talk.outbox.put(event)
+        if event.size > self._talk.peer.packet - ENVELOPE:  # counted as lost, so that its client is told
+            self.close(4413, "an event is larger than the packets this client takes", now, word="too large")
+        self._leave_by(now if flush else now + self._batch_window, now)
+
+    def request(self, event: Event, timeout: float, now: float) -> int:
+        """Ask for a reply within ``timeout`` seconds; a ``Settle`` with the returned ref says what came of it.
+
+        Raises:
+            Disconnected: the session has ended.
+            PackError: the client takes no packet that large.
+        """
+        if self._ended:
+            raise Disconnected("the session has ended")
+        if event.size > self._talk.peer.packet - ENVELOPE:
+            raise PackError(f"{event.size} bytes packed; the client takes {self._talk.peer.packet} at most")
+        self._talk.outbox.put(Asked(event, self._requests.next))
+        ref = self._requests.add(now + timeout)
+        self._leave_by(now, now)
+        return ref
+
+    def cancel(self, ref: int, now: float) -> None:
+        """The asker no longer waits for ``ref``."""
+        self._requests.cancel(ref, self._talk.outbox)
+        self._leave_by(now, now)
 
     def reply(self, ref: int, value: Any, now: float, *, failed: bool = False, size: int = 0) -> None:
         """Answer the request ``ref``; what was said before leaves with it. A second answer is dropped."""
-        if ref in self._asked:
-            self._asked.discard(ref)
-            if size > self._talk.peer.packet - ENVELOPE:
-                value = {"code": "too_large", "message": "the reply is larger than this client takes", "data": None}
-                failed, size = True, 0
-            self._put(Answered(value, ref, failed, size), now, now)
+        if not self._ended and self._talk.reply(ref, value, failed=failed, size=size):
+            self._leave_by(now, now)
 
     def handled(self, now: float) -> None:
         """The application is done with a delivery."""
@@ -205,8 +205,8 @@ class ServerSession:
         """End the session: its links are closed with ``code`` and ``reason``; ``word`` is for counters and logs."""
         if not self._ended:
             self._ended = True
-            self._drop_links(code, reason)
-            self._away_since = now
+            self._links.drop(code, reason, now)
+            self._requests.disconnected()
             self._actions.append(Ended(word))
 
     @property
@@ -230,45 +230,38 @@ class ServerSession:
 
     def take_actions(self) -> list[ServerAction]:
         """The work that came up since the last call, to be done in order."""
-        actions, self._actions = self._actions, []
+        actions = self._actions.copy()
+        self._actions.clear()
         return actions
 
     def next_timer(self) -> float | None:
         """When ``handle_timer`` is to be called; ``None``: not before the next input."""
-        times = [NEVER]
-        if self._present and not self._attached:
-            times.append(self._away_since + self._grace)
+        times = [self._requests.next_timer()]
+        if self._present and not self._links.attached:
+            times.append(self._links.away_since + self._grace)
         if not self._ended:
-            if self._websocket is not None:
-                times.append(self._silent_since + self._silence)
-            if self._websocket is not None or self._held:
-                times += [self._flush_at, self._ack_due, *(held.until for held in self._held)]
+            if self._links.attached:
+                times += [self._flush_at, self._ack_due, *self._links.times()]
             else:
-                times.append(self._away_since + self._settings.resume)
+                times.append(self._links.away_since + self._settings.resume)
         earliest = min(times)
         return None if earliest == NEVER else earliest
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
-        if self._present and not self._attached and now >= self._away_since + self._grace:
+        if self._present and not self._links.attached and now >= self._links.away_since + self._grace:
             self._present = None
             self._actions.append(PresenceChanged(None))
         if self._ended:
             return
-        if not self._attached and now >= self._away_since + self._settings.resume:
+        if not self._links.attached and now >= self._links.away_since + self._settings.resume:
             return self.close(4410, "the session expired", now, word="expired")
-        self._keep_alive(now)
+        self._requests.handle_timer(now, self._talk.outbox)
+        self._links.keep_alive(now)
         self._advance(now)
-        for held in [held for held in self._held if now >= held.until]:
-            self._held.remove(held)
-            self._away_since = now
-            self._answer(held.link)
+        self._links.let_go(now)
 
     # -- inside
-
-    @property
-    def _attached(self) -> bool:
-        return self._websocket is not None or bool(self._held)
 
     @property
     def _batch_window(self) -> float:
@@ -277,10 +270,6 @@ class ServerSession:
     @property
     def _grace(self) -> float:
         return self._settings.grace_ws if self._transport == "ws" else self._settings.grace_poll
-
-    @property
-    def _silence(self) -> float:
-        return self._settings.ping + (self._settings.ping_timeout if self._pinged else 0)
 
     @property
     def _ack_due(self) -> float:
@@ -293,21 +282,20 @@ class ServerSession:
                 self.close(1000, "goodbye", now, word="goodbye")
             return
         for heard in self._talk.hear(packet, link, size, now):
-            if isinstance(heard.what, Request):
-                self._take_request(heard.what, heard.link, now)
-            elif isinstance(heard.what, Event):
-                self._deliver(heard.what, None, heard.link)
-
-    def _take_request(self, request: Request, link: Link, now: float) -> None:
-        ref = request.ref
-        if ref in self._asked:
-            raise ProtocolError(f"ref {ref} is still open")
-        self._asked.add(ref)
-        if len(self._asked) > self._settings.limits.requests:
-            error = {"code": "rate_limited", "message": "too many requests are open at once", "data": None}
-            self.reply(ref, error, now, failed=True)
-        else:
-            self._deliver(request.event, ref, link)
+            match heard.what:
+                case Request(event, ref):
+                    if self._talk.take_request(ref):
+                        self._deliver(event, ref, heard.link)
+                case Reply(value, ref, failed=failed):
+                    if not self._requests.settle(ref, "error" if failed else "reply", value):
+                        self._actions.append(LateReply(ref))
+                case Event(id, ref) if id == CANCEL:
+                    if self._talk.take_cancel(ref):
+                        self._actions.append(Cancelled(ref))
+                case Event() as event:
+                    self._deliver(event, None, heard.link)
+                case _:
+                    pass  # a dropped number: counted, that is all
 
     def _deliver(self, event: Event, ref: int | None, link: Link) -> None:
         if event.id.startswith("chsk/") and event.id != BAD_EVENT:
@@ -315,86 +303,38 @@ class ServerSession:
         self._talk.backlog += 1
         self._actions.append(Deliver(event, ref, link))
 
-    def _put(self, item: Event | Answered, now: float, flush_at: float) -> None:
-        if self._ended:
-            return
-        self._talk.outbox.put(item)
+    def _leave_by(self, flush_at: float, now: float) -> None:
         self._flush_at = min(self._flush_at, flush_at)
-        if item.size > self._talk.peer.packet - ENVELOPE:  # counted as lost, so that its client is told
-            self.close(4413, "an event is larger than the packets this client takes", now, word="too large")
-        elif self._talk.full:
+        if self._talk.full:
             self.close(4420, "the client does not keep up with what is sent to it", now, word="slow")
 
     def _advance(self, now: float) -> None:
         """Say what is due, acknowledge what is due, and take leave if draining."""
-        if self._ended or not self._attached:
+        if self._ended or not self._links.attached:
             return
         leaving = self._take_leave(now)
         if self._talk.outbox.unsent and self._flush_at == NEVER:
             self._flush_at = now  # the window was full, or the last body: there may be room now
         if now >= self._flush_at:
-            self._flush(now, hurry=self._retry_after is not None and not leaving)
+            self._flush_at = NEVER
+            self._links.say(now, hurry=self._retry_after is not None and not leaving)  # draining: nobody is to wait
         if now >= self._ack_due:
-            self._acknowledge(now)
+            self._links.acknowledge(now)
         if leaving:
             self.close(1001, "the server restarts", now, word="drained")
 
-    def _flush(self, now: float, *, hurry: bool) -> None:
-        self._flush_at = NEVER
-        if self._websocket is not None:
-            packets = self._talk.say()
-            if hurry and len(self._talk.outbox):  # draining: nobody should have to wait for an acknowledgement
-                packets = (*packets, Ack(self._talk.ack(), please=True))
-            if packets:
-                self._actions.append(Transmit(self._websocket, packets))
-            return
-        while self._held:
-            seq = self._talk.outbox.cursor
-            packets = self._talk.say(max_bytes=self._talk.peer.window_bytes)
-            if not packets:
-                break
-            self._answer(self._held.pop().link, seq, packets)
-            self._away_since = now
-
-    def _acknowledge(self, now: float) -> None:
-        if self._websocket is not None:
-            self._actions.append(Transmit(self._websocket, (Ack(self._talk.ack()),)))
-        else:
-            self._answer(self._held.pop().link)
-            self._away_since = now
-
     def _take_leave(self, now: float) -> bool:
         """When draining and nothing is open, put the last word; whether it is put."""
-        if self._retry_after is None or self._asked or self._talk.backlog or len(self._talk.outbox):
+        talk = self._talk
+        if self._retry_after is None or talk.asked or talk.backlog or len(talk.outbox) or len(self._requests):
             return False
-        word = {"ack": self._talk.inbox.top, "lost": 0, "retry_after": round(self._retry_after * 1000)}
-        self._put(Event(BYE, word), now, now)
+        word = {"ack": talk.inbox.top, "lost": 0, "retry_after": round(self._retry_after * 1000)}
+        self.send(Event(BYE, word), now, flush=True)
         return True
 
     def _appear(self, now: float) -> None:
         """The client is there, be it after a silence longer than the grace."""
-        self._away_since = now
+        self._links.away_since = now
         if self._present != self._transport:
             self._present = self._transport
             self._actions.append(PresenceChanged(self._transport))
-
-    def _answer(self, link: Link, seq: int | None = None, packets: tuple[Packet, ...] = ()) -> None:
-        head = {"ack": self._talk.ack(), "seq": self._talk.outbox.cursor if seq is None else seq}
-        self._actions.append(Answer(link, head, packets))
-
-    def _keep_alive(self, now: float) -> None:
-        if self._websocket is None or now < self._silent_since + self._silence:
-            return
-        if self._pinged:
-            self._drop_links(1001, "no sign of life")
-            self._away_since = now
-        else:
-            self._pinged = True
-            self._actions.append(Transmit(self._websocket, (Ping(self._talk.news()),)))
-
-    def _drop_links(self, code: int, reason: str) -> None:
-        links = [held.link for held in self._held]
-        if self._websocket is not None:
-            links.append(self._websocket)
-        self._websocket, self._held = None, []
-        self._actions += [Close(link, code, reason) for link in links]

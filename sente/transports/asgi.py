@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -125,3 +125,12 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+async def serve_lifespan(context: AbstractAsyncContextManager[None], receive: Receive, send: Send) -> None:
+    """Be in ``context`` while the server runs."""
+    await receive()
+    async with context:
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+    await send({"type": "lifespan.shutdown.complete"})

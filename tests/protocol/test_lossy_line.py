@@ -56,6 +56,22 @@ class LossyLine(RuleBasedStateMachine):
         self.world.ask(timeout)
         self.world.advance(0)
 
+    @rule(timeout=st.sampled_from([60.0, 8.0, 0.5]), leaves=st.booleans())
+    def ask_client(self, timeout: float, leaves: bool) -> None:
+        self.world.ask_client(timeout)
+        if leaves:
+            self.world.advance(0)
+
+    @rule(index=index, leaves=st.booleans())
+    def give_up(self, index: int, leaves: bool) -> None:
+        """An asker no longer waits for one of its newest requests, be that answered or not."""
+        if refs := list(self.world.outcomes)[-6:]:
+            self.world.give_up(refs[index % len(refs)])
+        if asked := list(self.world.answers)[-6:]:
+            self.world.server_gives_up(*asked[index % len(asked)])
+        if leaves:
+            self.world.advance(0)
+
     @rule(times=some)
     def handle(self, times: int) -> None:
         for _ in range(times):

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import pytest
 
+from sente.errors import Disconnected, PackError
 from sente.protocol.messages import Control, Event, Events
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
 from tests.protocol.world import Wire, World
@@ -265,3 +266,101 @@ def test_what_was_received_and_not_yet_acknowledged_is_not_lost(transport: Liter
     world.settle(60)
     assert world.core.state.lost == 1
     world.check_settled()
+
+
+# -- the server asks
+
+
+@every_transport
+def test_the_server_asks(transport: Literal["ws", "poll", "auto"]) -> None:
+    world = connected(transport)
+    asked = [world.ask_client() for _ in range(3)]
+    cut_all(world)
+    world.settle(5)
+    assert [world.answers[request] for request in asked if request] == [[("reply", value)] for value in (1, 2, 3)]
+    world.check_settled()
+
+
+@every_transport
+def test_a_request_of_the_server_has_its_outcome_when_the_session_ends(
+    transport: Literal["ws", "poll", "auto"],
+) -> None:
+    world = connected(transport)
+    world.lazy_client = True
+    request = world.ask_client()
+    assert request is not None
+    client, ref = request
+    world.advance(0)
+    world.move_all_down()
+    assert list(world.client_asked) == [ref]
+    world.client_pending.clear()  # its handler takes for ever
+    client.session.close(4410, "over", world.now, word="test")
+    world.run_server(client)
+    assert world.answers[request] == [("disconnected", None)]
+    with pytest.raises(Disconnected):
+        client.session.request(Event("app/ask"), 8, world.now)
+    client.session.cancel(ref, world.now)
+    world.settle(5)
+    assert world.client_told == [1]
+    world.check_settled()
+
+
+@every_transport
+@pytest.mark.parametrize("timeout", [8.0, 0.5])
+def test_the_client_is_told_of_a_request_that_is_given_up(
+    transport: Literal["ws", "poll", "auto"], timeout: float
+) -> None:
+    world = connected(transport)
+    world.lazy_client = True
+    request = world.ask_client(timeout)
+    assert request is not None
+    world.advance(0)
+    world.move_all_down()
+    assert world.client_asked
+    world.client_pending.clear()  # its handler takes for ever
+    if timeout == 8.0:
+        world.server_gives_up(*request)
+    world.settle(10)
+    assert world.client_told == [1]
+    assert world.answers[request] == [("given up" if timeout == 8.0 else "timeout", None)]
+    assert world.late == 1  # the client says that it was cancelled
+    world.check_settled()
+
+
+@every_transport
+def test_the_server_is_told_of_a_request_that_is_given_up(transport: Literal["ws", "poll", "auto"]) -> None:
+    world = connected(transport)
+    ref = world.ask()
+    assert ref is not None
+    world.advance(0)
+    for wire in list(world.wires):
+        world.move_up(wire)
+    assert len(world.pending) == 1
+    world.give_up(ref)
+    world.advance(0)
+    for wire in list(world.wires):
+        world.move_up(wire)
+    assert world.server_told == [ref]
+    world.settle(10)
+    world.check_settled()
+
+
+def test_a_request_that_is_given_up_before_it_left_never_leaves() -> None:
+    world = connected("ws", client=ClientSettings(limits=SMALL))
+    world.lazy_client = True
+    for _ in range(6):
+        world.push(flush=True)
+    request = world.ask_client()
+    assert request is not None
+    world.server_gives_up(*request)
+    world.settle(30)
+    assert world.taken == [1, 2, 3, 4, 5, 6]
+    assert world.late == 0
+    world.check_settled()
+
+
+def test_a_request_larger_than_the_client_takes_is_refused_to_its_asker() -> None:
+    world = connected("ws")
+    with pytest.raises(PackError, match="the client takes"):
+        world.session.request(Event("app/ask", "long", 2_000_000), 8, world.now)
+    assert not world.ended

@@ -61,8 +61,10 @@ class Player:
                 return core.send(Event(id, data, size))
             case "request", [id, data, timeout]:
                 return core.request(Event(id, data, SIZE), timeout, now)
-            case "forget", ref:
-                core.forget(ref)
+            case "cancel", ref:
+                core.cancel(ref)
+            case "reply", [ref, answer, *more]:
+                core.reply(ref, answer, failed=bool(more[:1] == [True]), size=more[1] if more[1:] else SIZE)
             case "first_frame", [link, plain]:
                 core.first_frame(link, plain, now)
             case "welcome", link:
@@ -136,8 +138,10 @@ def _plain(action: act.ClientAction) -> list[Any]:
             return ["exchange", link, head, [write_packet(packet, "client") for packet in packets]]
         case act.Close(link, code, reason):
             return ["close", link, code, reason]
-        case act.Deliver(event):
-            return ["deliver", event.id, event.data]
+        case act.Deliver(event, ref):
+            return ["deliver", event.id, event.data, *([] if ref is None else [ref])]
+        case act.Cancelled(ref):
+            return ["cancelled", ref]
         case act.Settle(ref, outcome, value):
             return ["settle", ref, outcome, value]
         case act.Unconfirmed(events):

@@ -3,7 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
-from sente.protocol.actions import Answer, Close, Deliver, Ended, PresenceChanged, ServerAction, Transmit
+from sente.protocol.actions import (
+    Answer,
+    Cancelled,
+    Close,
+    Deliver,
+    Ended,
+    LateReply,
+    PresenceChanged,
+    ServerAction,
+    Settle,
+    Transmit,
+)
 from sente.protocol.greeting import Greeting, Head, Hello, PeerLimits
 from sente.protocol.messages import Ack, Control, Event, Events, Handshake, Packet, Ping, Pong, Reply, Request
 from sente.protocol.server_session import ServerSession
@@ -411,3 +422,28 @@ def test_draining_waits_for_the_next_poll() -> None:
     answer, ended = driver.exchange(wait=20_000)
     assert isinstance(answer, Answer)
     assert ended == Ended("drained")
+
+
+def test_a_request_is_called_off() -> None:
+    driver = Driver()
+    driver.hello()
+    driver.receive(Request(Event("a/ask"), 7, 1))
+    called_off = driver.receive(Events((Event("chsk/cancel", 7), Event("chsk/cancel", 7), None), 2))
+    error = {"code": "cancelled", "message": "nobody waits for the reply any more", "data": None}
+    assert called_off == [Cancelled(7), Transmit(1, (Reply(error, 7, 1, 4, failed=True),))]
+    driver.session.reply(7, "too late", driver.now)
+    assert driver.pass_time(0) == []
+
+
+def test_the_server_asks() -> None:
+    driver = Driver()
+    driver.hello()
+    ref = driver.session.request(Event("a/ask", 1, 10), 8, driver.now)
+    assert driver.pass_time(0) == [Transmit(1, (Request(Event("a/ask", 1), ref, 1),))]
+    assert driver.receive(Reply("yes", ref, 1, 1)) == [Settle(ref, "reply", "yes")]
+    assert driver.receive(Reply("yes", ref, 2, 1)) == [LateReply(ref)]
+    late = driver.session.request(Event("a/ask", 2, 10), 8, driver.now)
+    assert driver.pass_time(8)[1:] == [
+        Settle(late, "timeout"),
+        Transmit(1, (Events((Event("chsk/cancel", late),)),)),
+    ]

@@ -76,6 +76,7 @@ class World:
         self.after_leave: list[int] = []
         self.early: list[int] = []  # pushed before the client was open for the first time: nobody promised them
         self.got: list[int] = []
+        self.taken: list[int] = []  # pushes and requests of the server, as the client's application got them
         self.sent: list[int] = []
         self.handled: list[int] = []
         self.unconfirmed: set[int] = set()
@@ -86,8 +87,14 @@ class World:
         self.presence: list[Any] = []
         self.present: dict[Client, Any] = {}
         self.ended: list[str] = []
+        self.asked_client: dict[tuple[Client, int], int] = {}  # the server's requests by session and ref -> value
+        self.answers: dict[tuple[Client, int], list[tuple[str, Any]]] = {}
+        self.late = 0  # replies of the client that nobody waited for
         self.lazy_client = False
-        self.client_backlog = 0
+        self.client_pending: deque[list[Any]] = deque()  # delivered to the client's application: [value, ref]
+        self.client_asked: dict[int, list[Any]] = {}  # of those, the requests that are still wanted
+        self.client_told: list[int] = []  # values of requests that the client's application was told to stop
+        self.server_told: list[int] = []  # refs of requests that the server's was
 
     def _token(self) -> str:
         return f"token-{next(self.numbers)}"
@@ -131,6 +138,32 @@ class World:
         self.run_client()
         return ref
 
+    def give_up(self, ref: int) -> None:
+        """The client's application no longer waits."""
+        if not self.outcomes[ref]:
+            self.outcomes[ref].append(("given up", None))
+        self.core.cancel(ref)
+        self.run_client()
+
+    def ask_client(self, timeout: float = 8.0) -> tuple[Client, int] | None:
+        """The server's application asks the client."""
+        client = next(reversed(list(self.sessions)), None)
+        if client is None:
+            return None
+        value = next(self.push_numbers)
+        ref = client.session.request(Event("app/ask", value, SIZE), timeout, self.now)
+        self.asked_client[client, ref] = value
+        self.answers[client, ref] = []
+        self.run_server(client)
+        return client, ref
+
+    def server_gives_up(self, client: Client, ref: int) -> None:
+        """The server's application no longer waits."""
+        if not self.answers[client, ref]:
+            self.answers[client, ref].append(("given up", None))
+        client.session.cancel(ref, self.now)
+        self.run_server(client)
+
     def handle_one(self) -> bool:
         """The server's application is done with one delivery, and replies if it was asked."""
         if not self.pending:
@@ -147,8 +180,12 @@ class World:
         self.run_client()
 
     def client_handle_one(self) -> None:
-        if self.client_backlog:
-            self.client_backlog -= 1
+        if self.client_pending:
+            entry = self.client_pending.popleft()
+            value, ref = entry
+            if ref is not None and self.client_asked.get(ref) is entry:
+                del self.client_asked[ref]
+                self.core.reply(ref, value, size=SIZE)
             self.core.delivered(self.now)
             self.run_client()
 
@@ -178,12 +215,20 @@ class World:
                     wire.client_gone = True
                     if wire.ws:
                         wire.up.append(("close", code))
-                case act.Deliver(event):
-                    self.got.append(event.data)
-                    if self.lazy_client:
-                        self.client_backlog += 1
+                case act.Deliver(event, ref):
+                    self.taken.append(event.data)
+                    entry = [event.data, ref]
+                    self.client_pending.append(entry)
+                    if ref is None:
+                        self.got.append(event.data)
                     else:
-                        self.core.delivered(self.now)
+                        assert ref not in self.client_asked, "asked twice"
+                        self.client_asked[ref] = entry
+                    if not self.lazy_client:
+                        self.client_handle_one()
+                case act.Cancelled(ref):
+                    if ref in self.client_asked:
+                        self.client_told.append(self.client_asked.pop(ref)[0])
                 case act.Settle(ref, outcome, value):
                     self.outcomes[ref].append((outcome, value))
                 case act.Unconfirmed(events):
@@ -214,6 +259,12 @@ class World:
                     case act.Deliver() as delivery:
                         self.handled.append(delivery.event.data)
                         self.pending.append((client, delivery))
+                    case act.Cancelled(ref):
+                        self.server_told.append(ref)
+                    case act.Settle(ref, outcome, value):
+                        self.answers[client, ref].append((outcome, value))
+                    case act.LateReply():
+                        self.late += 1
                     case act.PresenceChanged(transport):
                         self.presence.append(transport)
                         self.present[client] = transport
@@ -299,6 +350,11 @@ class World:
         self.run_client()
         return True
 
+    def move_all_down(self) -> None:
+        for wire in list(self.wires):
+            while self.move_down(wire):
+                pass
+
     def cut(self, wire: Wire) -> None:
         """What is under way is gone; neither side knows yet."""
         wire.cut = True
@@ -338,6 +394,8 @@ class World:
         self.since_start.clear()
         self.started = self.now
         self.drained = False
+        for outcomes in self.answers.values():
+            outcomes += [] if outcomes else [("crashed", None)]
         self.sessions = Sessions(self.server_settings, self._token, self.now)
         self.present.clear()
         self.server_wires.clear()
@@ -411,8 +469,9 @@ class World:
         """At any moment: nothing twice, nothing out of order."""
         assert self.got == sorted(set(self.got)), f"pushes out of order or twice: {self.got}"
         assert self.handled == sorted(set(self.handled)), f"events out of order or twice: {self.handled}"
-        for ref, outcomes in self.outcomes.items():
-            assert len(outcomes) <= 1, f"request {ref} has more than one outcome: {outcomes}"
+        assert self.taken == sorted(set(self.taken)), f"events and requests out of order or twice: {self.taken}"
+        for request, outcomes in [*self.outcomes.items(), *self.answers.items()]:
+            assert len(outcomes) <= 1, f"request {request} has more than one outcome: {outcomes}"
 
     def check_settled(self) -> None:
         """At rest on a good line: nothing is missing that was not said to be."""
@@ -428,6 +487,12 @@ class World:
             else:
                 missing_up.discard(value)
         assert not missing_up, f"events lost without a word: {missing_up}"
+        for request, value in self.asked_client.items():
+            assert len(self.answers[request]) == 1, f"request {request} has no outcome"
+            if self.answers[request][0][0] == "reply":
+                assert self.answers[request][0][1] == value
+                assert value in self.taken
+        assert not self.client_asked, "the client's application was neither told to stop nor was its reply taken"
         missing_down = len(set(self.pushed) - set(self.got))
         if None not in self.losses:
             told = sum(lost or 0 for lost in self.losses)

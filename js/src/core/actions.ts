@@ -29,8 +29,10 @@ export type ClientAction =
   | { type: "exchange"; link: Link; head: Head; packets: Packet[] }
   /** Close a WebSocket with `code`, or give an HTTP exchange up. */
   | { type: "close"; link: Link; code: number; reason: string }
-  /** Hand an event to the application. */
-  | { type: "deliver"; event: ChannelEvent }
+  /** Hand an event to the application; `ref` if it asks for a reply. */
+  | { type: "deliver"; event: ChannelEvent; ref: number | null }
+  /** The delivered request `ref` is no longer wanted. No reply of it is to be given any more. */
+  | { type: "cancelled"; ref: number }
   /** A request has its outcome. */
   | { type: "settle"; ref: number; outcome: Outcome; value: unknown }
   /** Events that left, and nobody can know whether they arrived: the server that took them is gone. */

@@ -1,8 +1,8 @@
 import type { ClientAction, Link } from "./actions.js";
-import { Conversation } from "./conversation.js";
+import type { Dialogue } from "./client-dialogue.js";
+import type { Conversation } from "./conversation.js";
 import type { Info } from "./greeting.js";
-import { BYE, type ChannelEvent, type Packet } from "./messages.js";
-import { isAsked } from "./outbox.js";
+import { BYE, type Packet } from "./messages.js";
 import type { ClientSettings } from "./settings.js";
 
 export const NEVER = Infinity;
@@ -17,8 +17,8 @@ export interface Way {
 
 /** The links in use, what is said and heard on them once the client is greeted, and how long each may stay silent. */
 export class Lines {
-  talk: Conversation;
   readonly #settings: ClientSettings;
+  readonly #dialogue: Dialogue;
   readonly #actions: ClientAction[];
   readonly #ways = new Map<Link, Way>();
   #lastLink = 0;
@@ -28,29 +28,10 @@ export class Lines {
   #flush = false;
   #n = 0; // hellos, polls and POSTs so far
 
-  constructor(settings: ClientSettings, actions: ClientAction[]) {
+  constructor(settings: ClientSettings, dialogue: Dialogue, actions: ClientAction[]) {
     this.#settings = settings;
+    this.#dialogue = dialogue;
     this.#actions = actions;
-    this.talk = this.newTalk();
-  }
-
-  /** A conversation in which nothing has been said yet. */
-  newTalk(): Conversation {
-    return new Conversation(this.#settings.limits);
-  }
-
-  /**
-   * The session is gone: carry over what the server had not received, above `prev`, null: nobody knows. Returns the
-   * requests carried over, and the events of which nobody knows whether they arrived.
-   */
-  startAnew(prev: number | null): { kept: Set<number>; doubtful: ChannelEvent[] } {
-    const { outbox, backlog } = this.talk;
-    const carried = [...(prev === null ? [] : outbox.sentAbove(prev)), ...outbox.waiting()];
-    const doubtful = prev === null ? outbox.sentAbove(0).flatMap((item) => (isAsked(item) ? [] : [item])) : [];
-    this.talk = this.newTalk();
-    this.talk.backlog = backlog; // what was delivered is still to be handled
-    for (const item of carried) this.talk.outbox.put(item);
-    return { kept: new Set(carried.filter(isAsked).map((item) => item.ref)), doubtful };
   }
 
   // -- links
@@ -86,8 +67,8 @@ export class Lines {
   /** The handshake came: talk as it says. */
   opened(info: Info, now: number): void {
     this.#info = info;
-    this.talk.peer = info.limits;
-    this.talk.acks = info.acks;
+    this.#talk.peer = info.limits;
+    this.#talk.acks = info.acks;
     this.alive(now);
     for (const way of this.#ways.values()) way.until = NEVER;
   }
@@ -116,10 +97,10 @@ export class Lines {
       this.#actions.push({ type: "close", link, code: 1000, reason: "goodbye" });
       this.#ways.delete(link);
     } else if (this.#info) {
-      const { outbox } = this.talk;
+      const { outbox } = this.#talk;
       outbox.rewind(outbox.acked); // POSTs under way are given up: what they carry goes along
       const { cursor } = outbox;
-      this.pop(this.#exchange(this.#info, "post", NEVER, cursor, [...this.talk.say(), bye]));
+      this.pop(this.#exchange(this.#info, "post", NEVER, cursor, [...this.#talk.say(), bye]));
     }
   }
 
@@ -132,7 +113,7 @@ export class Lines {
 
   /** Answer a ping. */
   pong(link: Link): void {
-    this.#actions.push({ type: "transmit", link, packets: [{ type: "pong", ack: this.talk.news() }] });
+    this.#actions.push({ type: "transmit", link, packets: [{ type: "pong", ack: this.#talk.news() }] });
   }
 
   /** Say what waits, acknowledge what is due, and keep a poll under way. */
@@ -140,18 +121,18 @@ export class Lines {
     const info = this.#info;
     if (!info) return;
     this.say(now);
-    const due = this.talk.ackDue();
+    const due = this.#talk.ackDue();
     const owes = due !== null && now >= due;
     const link = this.#websocket;
     if (link !== undefined) {
       if (owes) {
-        this.#actions.push({ type: "transmit", link, packets: [{ type: "ack", ack: this.talk.ack(), please: false }] });
+        this.#actions.push({ type: "transmit", link, packets: [{ type: "ack", ack: this.#talk.ack(), please: false }] });
       }
     } else if (!this.#busy("poll")) {
       const wait = Math.round(info.poll * 1000);
-      this.#exchange(info, "poll", now + this.#patience(info), this.talk.outbox.cursor, [], wait);
+      this.#exchange(info, "poll", now + this.#patience(info), this.#talk.outbox.cursor, [], wait);
     } else if (owes && this.#mayPost) {
-      this.#exchange(info, "post", now + this.#patience(info), this.talk.outbox.cursor);
+      this.#exchange(info, "post", now + this.#patience(info), this.#talk.outbox.cursor);
     }
   }
 
@@ -159,16 +140,16 @@ export class Lines {
   say(now: number): void {
     this.#flush = false;
     const info = this.#info;
-    if (!info || !this.talk.outbox.unsent) return;
+    if (!info || !this.#talk.outbox.unsent) return;
     const link = this.#websocket;
     if (link !== undefined) {
-      const packets = this.talk.say();
+      const packets = this.#talk.say();
       if (packets.length > 0) this.#actions.push({ type: "transmit", link, packets });
       return;
     }
     while (this.#mayPost) {
-      const { cursor } = this.talk.outbox;
-      const packets = this.talk.say(Math.floor(info.body / 2));
+      const { cursor } = this.#talk.outbox;
+      const packets = this.#talk.say(Math.floor(info.body / 2));
       if (packets.length === 0) return;
       this.#exchange(info, "post", now + this.#patience(info), cursor, packets);
     }
@@ -181,7 +162,7 @@ export class Lines {
     const times = Array.from(this.#ways.values(), (way) => way.until);
     if (this.#info) {
       if (this.#flush) return 0;
-      const due = this.talk.ackDue();
+      const due = this.#talk.ackDue();
       const websocket = this.#websocket !== undefined;
       if (due !== null && (websocket || this.#mayPost)) times.push(due);
       if (websocket) times.push(this.#silentUntil);
@@ -198,11 +179,15 @@ export class Lines {
     if (!this.#info || link === undefined || now < this.#silentUntil) return null;
     if (this.#pinged) return [link, "no sign of life"];
     this.#pinged = true;
-    this.#actions.push({ type: "transmit", link, packets: [{ type: "ping", ack: this.talk.news() }] });
+    this.#actions.push({ type: "transmit", link, packets: [{ type: "ping", ack: this.#talk.news() }] });
     return null;
   }
 
   // -- inside
+
+  get #talk(): Conversation {
+    return this.#dialogue.talk;
+  }
 
   get #websocket(): Link | undefined {
     for (const [link, way] of this.#ways) if (way.use === "ws") return link;
@@ -230,8 +215,8 @@ export class Lines {
   }
 
   #exchange(info: Info, use: Use, until: number, seq: number, packets: Packet[] = [], wait = 0): Link {
-    const ack = this.talk.ack();
-    const got = this.talk.inbox.top;
+    const ack = this.#talk.ack();
+    const got = this.#talk.inbox.top;
     const head = { session: info.session, n: this.count(), ack, seq, wait, ...(wait && got > ack ? { got } : {}) };
     const link = this.add(use, until);
     this.#actions.push({ type: "exchange", link, head, packets });

@@ -1,12 +1,10 @@
 import { Disconnected, ProtocolError, protocolReason } from "../errors.js";
 import type { ClientAction, Link } from "./actions.js";
+import { Dialogue } from "./client-dialogue.js";
 import { Lines, NEVER, type Way } from "./client-lines.js";
 import { changed, initialState, type ClientState, type Closed, type CloseReason, type Wanted } from "./client-state.js";
-import type { Heard } from "./conversation.js";
 import { number, readInfo, VERSION, writeHello, type Info } from "./greeting.js";
-import { BYE, isObject, type ChannelEvent, type Handshake, type Packet, type PlainObject } from "./messages.js";
-import type { Item } from "./outbox.js";
-import { Requests } from "./requests.js";
+import { isObject, type ChannelEvent, type Handshake, type Packet, type PlainObject } from "./messages.js";
 import { isTerminal, retryAfter, Route } from "./route.js";
 import type { ClientSettings, SessionOptions } from "./settings.js";
 
@@ -24,10 +22,10 @@ export class ClientSession {
   readonly #options: SessionOptions;
   readonly #route: Route;
   readonly #actions: ClientAction[] = [];
+  readonly #dialogue: Dialogue;
   readonly #lines: Lines;
   #phase: Phase = "idle";
   #token: string | null = null;
-  readonly #requests: Requests;
   #openedAt = 0;
   #serverLeft = -NEVER; // when the server took leave
   #attemptAt = NEVER;
@@ -36,8 +34,8 @@ export class ClientSession {
     this.#settings = settings;
     this.#options = options;
     this.#route = new Route(settings, options.transport ?? "auto", options.renewable ?? false);
-    this.#lines = new Lines(settings, this.#actions);
-    this.#requests = new Requests(this.#actions);
+    this.#dialogue = new Dialogue(settings.limits, this.#actions);
+    this.#lines = new Lines(settings, this.#dialogue, this.#actions);
     this.state = initialState(options.newClientId());
   }
 
@@ -58,8 +56,7 @@ export class ClientSession {
     this.#phase = "idle";
     this.#attemptAt = NEVER;
     this.#token = null;
-    this.#lines.talk = this.#lines.newTalk();
-    this.#requests.disconnected();
+    this.#dialogue.end();
     this.#set({ nextReconnect: null });
   }
 
@@ -80,25 +77,34 @@ export class ClientSession {
   /** Say an event; false if the line is closed: then nothing is kept. It leaves with the next `handleTimer`. */
   send(event: ChannelEvent): boolean {
     if (this.#phase !== "open") return false;
-    this.#put(event);
+    this.#dialogue.talk.put(event);
+    this.#lines.flushSoon();
     return true;
   }
 
   /** Ask for a reply within `timeout` seconds; a `settle` with the returned ref says what came of it. */
   request(event: ChannelEvent, timeout: number, now: number): number {
     if (this.#phase !== "open") throw new Disconnected("the client is not connected");
-    this.#put({ event, ref: this.#requests.next, size: event.size });
-    return this.#requests.add(now + timeout);
+    const ref = this.#dialogue.ask(event, now + timeout);
+    this.#lines.flushSoon();
+    return ref;
   }
 
   /** The asker no longer waits for `ref`. */
-  forget(ref: number): void {
-    this.#requests.forget(ref);
+  cancel(ref: number): void {
+    this.#dialogue.cancel(ref);
+    this.#lines.flushSoon();
+  }
+
+  /** Answer the server's request `ref`. A second answer is dropped; there must be none after `cancelled`. */
+  reply(ref: number, value: unknown, failed: boolean, size: number): void {
+    this.#dialogue.talk.reply(ref, value, failed, size);
+    this.#lines.flushSoon();
   }
 
   /** The application is done with one delivery. */
   delivered(now: number): void {
-    const { talk } = this.#lines;
+    const { talk } = this.#dialogue;
     talk.backlog = Math.max(0, talk.backlog - 1);
     this.#advance(now);
   }
@@ -149,7 +155,7 @@ export class ClientSession {
         this.#handshake(handshake, now);
         packets = packets.slice(1);
       }
-      this.#lines.talk.body(number(head, "seq", 1), number(head, "ack", 0));
+      this.#dialogue.talk.body(number(head, "seq", 1), number(head, "ack", 0));
       for (const [packet, size] of packets) this.#hear(packet, size, now);
     } catch (error) {
       return this.#fall(way, now, null, protocolReason(error));
@@ -176,13 +182,13 @@ export class ClientSession {
 
   /** When `handleTimer` is to be called; null: not before the next input. */
   nextTimer(): number | null {
-    const earliest = Math.min(this.#attemptAt, this.#lines.nextTimer(), this.#requests.nextTimer());
+    const earliest = Math.min(this.#attemptAt, this.#lines.nextTimer(), this.#dialogue.requests.nextTimer());
     return earliest === NEVER ? null : earliest;
   }
 
   /** Do what is due. */
   handleTimer(now: number): void {
-    this.#requests.handleTimer(now);
+    this.#dialogue.handleTimer(now);
     if (now >= this.#attemptAt) this.#attempt(now);
     const overdue = this.#lines.overdue(now);
     if (overdue) this.broken(...overdue, now);
@@ -214,8 +220,8 @@ export class ClientSession {
     this.#phase = "greeting";
     this.#lines.waitUntil(link, now + this.#settings.handshakeTimeout);
     const n = this.#lines.count();
-    const ack = this.#lines.talk.greet();
-    const hello = writeHello(this.#token, n, ack, this.#lines.talk.inbox.top, this.#settings.limits);
+    const ack = this.#dialogue.talk.greet();
+    const hello = writeHello(this.#token, n, ack, this.#dialogue.talk.inbox.top, this.#settings.limits);
     this.#actions.push({ type: "sayHello", link, transport: this.#route.next, hello });
   }
 
@@ -224,10 +230,10 @@ export class ClientSession {
     const info = readInfo(handshake.info);
     let lost: number | null = 0;
     if (info.resumed) {
-      this.#lines.talk.outbox.rewind(info.ack);
+      this.#dialogue.talk.outbox.rewind(info.ack);
     } else {
       lost = this.#lost(info, now);
-      this.#forgetSession(info.prev);
+      this.#dialogue.startAnew(info.prev);
     }
     this.#token = info.session;
     this.#serverLeft = -NEVER;
@@ -250,13 +256,6 @@ export class ClientSession {
     return info.lost;
   }
 
-  // The server has no such session any more; it had received up to `prev`, null: nobody knows.
-  #forgetSession(prev: number | null): void {
-    const { kept, doubtful } = this.#lines.startAnew(prev);
-    this.#requests.disconnected(kept);
-    if (doubtful.length > 0) this.#actions.push({ type: "unconfirmed", events: doubtful });
-  }
-
   // -- losing the line
 
   #fall(way: Way, now: number, code: number | null, message: string): void {
@@ -275,7 +274,7 @@ export class ClientSession {
       // a twin has this client's name and session: leave both to it
       this.#set({ clientId: this.#options.newClientId() });
       this.#token = null;
-      this.#forgetSession(null);
+      this.#dialogue.startAnew(null);
     }
     this.#wait(now, wait);
   }
@@ -303,19 +302,8 @@ export class ClientSession {
 
   #hear(packet: Packet, size: number, now: number): void {
     if (this.#phase !== "open") return; // not after a goodbye in the same body
-    for (const heard of this.#lines.talk.hear(packet, size, now)) this.#take(heard, now);
-  }
-
-  #take(heard: Heard, now: number): void {
-    if (!heard) return; // a dropped number: counted, that is all
-    if ("type" in heard) {
-      if (heard.type === "reply") this.#requests.settle(heard.ref, heard.failed ? "error" : "reply", heard.value);
-    } else if (heard.id === BYE && isObject(heard.data)) {
-      this.#bye(heard.data, now);
-    } else if (!heard.id.startsWith("chsk/")) {
-      this.#lines.talk.backlog += 1;
-      this.#actions.push({ type: "deliver", event: heard });
-    }
+    const goodbye = this.#dialogue.hear(packet, size, now);
+    if (goodbye) this.#bye(goodbye, now);
   }
 
   // The server restarts and says how far it had received: nothing is lost, come back later.
@@ -323,15 +311,10 @@ export class ClientSession {
     const ack = number(word, "ack", 0);
     const retry = number(word, "retry_after", 0, 0) / 1000;
     this.#close(this.#closed(now, "bye"));
-    this.#forgetSession(ack);
+    this.#dialogue.startAnew(ack);
     this.#serverLeft = now;
     this.#route.tookLeave();
     this.#wait(now, retry * (0.5 + this.#options.jitter() / 2));
-  }
-
-  #put(item: Item): void {
-    this.#lines.talk.put(item);
-    this.#lines.flushSoon();
   }
 
   #advance(now: number): void {

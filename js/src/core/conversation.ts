@@ -1,8 +1,8 @@
-import { OutboxFull, PackError } from "../errors.js";
+import { OutboxFull, PackError, ProtocolError } from "../errors.js";
 import type { PeerLimits } from "./greeting.js";
 import { Inbox } from "./inbox.js";
-import type { ChannelEvent, Packet, Reply, Request } from "./messages.js";
-import { isAsked, Outbox, type Item } from "./outbox.js";
+import { CANCEL, type ChannelEvent, type Packet, type Reply, type Request } from "./messages.js";
+import { isAnswered, isAsked, isEvent, Outbox, type Item } from "./outbox.js";
 import type { AckPolicy, Limits } from "./settings.js";
 
 const REACH_PER_REQUEST = 16; // replies pass the window; so many per request can be under way
@@ -22,6 +22,8 @@ export class Conversation {
   readonly inbox: Inbox<Heard>;
   /** Events handed to the application and not yet handled. */
   backlog = 0;
+  /** Requests of the server without reply. */
+  readonly asked = new Set<number>();
   #told = 0; // the last acknowledgement given
   #owedSince: number | null = null;
   #owedBytes = 0;
@@ -92,6 +94,38 @@ export class Conversation {
     if (ack !== null) this.outbox.acknowledge(ack);
   }
 
+  // -- being asked
+
+  /** The server asks; false if too much is asked at once: then it has its answer. */
+  takeRequest(ref: number): boolean {
+    if (this.asked.has(ref)) throw new ProtocolError(`ref ${ref} is still open`);
+    this.asked.add(ref);
+    if (this.asked.size <= this.limits.requests) return true;
+    this.#fail(ref, "rate_limited", "too many requests are open at once");
+    return false;
+  }
+
+  /** The server no longer waits for `ref`: that is its answer. False if it had one, or never asked. */
+  takeCancel(ref: number): boolean {
+    if (!this.asked.has(ref)) return false;
+    this.#fail(ref, "cancelled", "nobody waits for the reply any more");
+    return true;
+  }
+
+  /** Answer request `ref`; nothing if it has its answer. */
+  reply(ref: number, value: unknown, failed: boolean, size: number): void {
+    if (!this.asked.has(ref)) return;
+    if (size > this.peer.packet - ENVELOPE) {
+      return this.#fail(ref, "too_large", "the reply is larger than the asker takes");
+    }
+    this.asked.delete(ref);
+    this.outbox.put({ reply: ref, value, failed, size });
+  }
+
+  #fail(ref: number, code: string, message: string): void {
+    this.reply(ref, { code, message, data: null }, true, 0);
+  }
+
   // -- acknowledging
 
   // How far this side has taken charge: held back while handlers lag, so that in time the server waits.
@@ -153,11 +187,19 @@ export class Conversation {
       if (isAsked(item)) {
         batch = null;
         packets.push({ type: "request", event: item.event, ref: item.ref, seq, ack: this.news() });
-      } else if (batch && item.size + 1 <= room) {
-        batch.push(item);
+        continue;
+      }
+      if (isAnswered(item)) {
+        batch = null;
+        packets.push({ type: "reply", value: item.value, ref: item.reply, seq, ack: this.news(), failed: item.failed });
+        continue;
+      }
+      const event = isEvent(item) ? item : { id: CANCEL, data: item.withdrawn, size: item.size };
+      if (batch && item.size + 1 <= room) {
+        batch.push(event);
         room -= item.size + 1;
       } else {
-        batch = [item];
+        batch = [event];
         room = this.peer.packet - item.size - ENVELOPE;
         packets.push({ type: "events", events: batch, seq });
       }

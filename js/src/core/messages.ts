@@ -6,6 +6,9 @@ import { ProtocolError } from "../errors.js";
 /** The last event of a session, from either side. */
 export const BYE = "chsk/bye";
 
+/** Says that a request is no longer wanted; its data is the request's `ref`. */
+export const CANCEL = "chsk/cancel";
+
 /** The id under which something that is no event is counted. */
 export const BAD_EVENT = "chsk/bad-event";
 
@@ -51,6 +54,8 @@ export function writePacket(packet: Packet): unknown[] {
       return trim([packet.events.map((event) => event && [event.id, event.data]), null, packet.seq]);
     case "request":
       return [[packet.event.id, packet.event.data], packet.ref, packet.seq, packet.ack, "request"];
+    case "reply":
+      return [packet.value, packet.ref, packet.seq, packet.ack, packet.failed ? "error" : "reply"];
     case "ack":
       return trim([null, null, 0, packet.ack, packet.please ? "ack" : null]);
     case "ping":

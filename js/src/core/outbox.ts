@@ -8,12 +8,31 @@ export interface Asked {
   size: number;
 }
 
-export type Item = ChannelEvent | Asked;
+/** A reply on its way. */
+export interface Answered {
+  reply: number;
+  value: unknown;
+  failed: boolean;
+  size: number;
+}
+
+/** Word on its way that a request, which has left, is no longer wanted. */
+export interface Withdrawn {
+  withdrawn: number;
+  size: number;
+}
+
+export type Item = ChannelEvent | Asked | Answered | Withdrawn;
 
 /** An item and the number it leaves with. */
 export type Numbered = readonly [number: number, item: Item];
 
+export const isEvent = (item: Item): item is ChannelEvent => "id" in item;
 export const isAsked = (item: Item): item is Asked => "ref" in item;
+export const isAnswered = (item: Item): item is Answered => "reply" in item;
+
+/** Whether the window does not hold it back: someone waits for it, and each request allows for one only. */
+const passes = (item: Item): boolean => !isEvent(item) && !isAsked(item);
 
 /**
  * What was said to the server and is not yet known to have arrived. Items get their number when they first leave and
@@ -28,7 +47,8 @@ export class Outbox {
   bytes = 0;
   #queue: Item[] = [];
   #sent: Item[] = [];
-  #sentBytes = 0;
+  #heldItems = 0; // events and requests among #sent, what the window counts
+  #heldBytes = 0;
 
   get length(): number {
     return this.#queue.length + this.#sent.length;
@@ -50,13 +70,20 @@ export class Outbox {
     this.bytes += item.size;
   }
 
+  /** A request is no longer wanted: say so if it has left, and see to it that it does not leave otherwise. */
+  withdraw(ref: number): void {
+    const at = this.#queue.findIndex((item) => isAsked(item) && item.ref === ref);
+    if (at < 0) this.put({ withdrawn: ref, size: 32 });
+    else for (const asked of this.#queue.splice(at, 1)) this.bytes -= asked.size;
+  }
+
   /** Forget what the server has. */
   acknowledge(ack: number): void {
     if (ack >= this.next) throw new ProtocolError(`ack ${ack} was never sent`);
     if (ack <= this.acked) return;
     for (const item of this.#sent.splice(0, ack - this.acked)) {
       this.bytes -= item.size;
-      this.#sentBytes -= item.size;
+      this.#count(item, -1);
     }
     this.acked = ack;
     this.cursor = Math.max(this.cursor, ack + 1);
@@ -72,20 +99,33 @@ export class Outbox {
   take(window: number, windowBytes: number, maxBytes: number): Numbered[] {
     const taken: Numbered[] = [];
     let room = maxBytes;
-    for (;;) {
-      const again = this.cursor < this.next;
-      const item = again ? this.#sent[this.cursor - this.acked - 1] : this.#queue[0];
-      if (!item || (taken.length > 0 && item.size > room)) return taken;
-      if (!again) {
-        if (this.#windowFull(item, window, windowBytes)) return taken;
-        this.#queue.shift();
-        this.#sent.push(item);
-        this.#sentBytes += item.size;
-      }
+    const fits = (item: Item): boolean => taken.length === 0 || item.size <= room;
+    const leave = (item: Item): void => {
       taken.push([this.cursor, item]);
       this.cursor += 1;
       room -= item.size;
+    };
+    for (const item of this.#sent.slice(this.cursor - this.acked - 1)) {
+      if (!fits(item)) return taken;
+      leave(item);
     }
+    let held = false; // an event or request: none overtakes another, the rest passes
+    const waiting = this.#queue;
+    this.#queue = [];
+    for (const [i, item] of waiting.entries()) {
+      if (!passes(item) && (held ||= this.#windowFull(item, window, windowBytes))) {
+        this.#queue.push(item);
+        continue;
+      }
+      if (!fits(item)) {
+        this.#queue.push(...waiting.slice(i));
+        break;
+      }
+      this.#sent.push(item);
+      this.#count(item, 1);
+      leave(item);
+    }
+    return taken;
   }
 
   /** What left with a number above `number` and is not acknowledged. */
@@ -100,7 +140,12 @@ export class Outbox {
 
   // One item larger than the window still passes alone.
   #windowFull(item: Item, window: number, windowBytes: number): boolean {
-    const { length } = this.#sent;
-    return length >= window || (length > 0 && this.#sentBytes + item.size > windowBytes);
+    return this.#heldItems >= window || (this.#heldItems > 0 && this.#heldBytes + item.size > windowBytes);
+  }
+
+  #count(item: Item, sign: number): void {
+    if (passes(item)) return;
+    this.#heldItems += sign;
+    this.#heldBytes += sign * item.size;
   }
 }

@@ -1,4 +1,5 @@
 import type { ClientAction, Outcome } from "./actions.js";
+import type { Outbox } from "./outbox.js";
 
 /** The requests that wait for their one outcome, and until when. */
 export class Requests {
@@ -21,9 +22,9 @@ export class Requests {
     return this.#last;
   }
 
-  /** The asker no longer waits for `ref`. */
-  forget(ref: number): void {
-    this.#deadlines.delete(ref);
+  /** The asker no longer waits for `ref`, and the server need not either. Nothing if it has its outcome. */
+  cancel(ref: number, outbox: Outbox): void {
+    if (this.#deadlines.delete(ref)) outbox.withdraw(ref);
   }
 
   /** This came of `ref`; unless it is late: then the asker has had its outcome. */
@@ -41,8 +42,12 @@ export class Requests {
     return Math.min(...this.#deadlines.values());
   }
 
-  /** Settle those whose time is up. */
-  handleTimer(now: number): void {
-    for (const [ref, deadline] of [...this.#deadlines]) if (now >= deadline) this.settle(ref, "timeout");
+  /** Settle those whose time is up, and let the server know. */
+  handleTimer(now: number, outbox: Outbox): void {
+    for (const [ref, deadline] of [...this.#deadlines]) {
+      if (now < deadline) continue;
+      outbox.withdraw(ref);
+      this.settle(ref, "timeout");
+    }
   }
 }

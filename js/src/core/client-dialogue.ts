@@ -1,0 +1,86 @@
+import type { ClientAction } from "./actions.js";
+import { Conversation } from "./conversation.js";
+import { BYE, CANCEL, isObject, type ChannelEvent, type Packet, type PlainObject } from "./messages.js";
+import { isAnswered, isAsked, isEvent, type Item } from "./outbox.js";
+import { Requests } from "./requests.js";
+import type { Limits } from "./settings.js";
+
+/** What a client says and hears, whichever links it travels on; outlives sessions. */
+export class Dialogue {
+  talk: Conversation;
+  readonly requests: Requests;
+  readonly #limits: Limits;
+  readonly #actions: ClientAction[];
+
+  constructor(limits: Limits, actions: ClientAction[]) {
+    this.#limits = limits;
+    this.#actions = actions;
+    this.requests = new Requests(actions);
+    this.talk = new Conversation(limits);
+  }
+
+  /** Put a request; its reference. */
+  ask(event: ChannelEvent, deadline: number): number {
+    this.talk.put({ event, ref: this.requests.next, size: event.size });
+    return this.requests.add(deadline);
+  }
+
+  /** The asker no longer waits for `ref`. */
+  cancel(ref: number): void {
+    this.requests.cancel(ref, this.talk.outbox);
+  }
+
+  /** Settle the requests whose time is up. */
+  handleTimer(now: number): void {
+    this.requests.handleTimer(now, this.talk.outbox);
+  }
+
+  /** Take what the packet put in order; returns the server's goodbye if it is there, after which nothing is taken. */
+  hear(packet: Packet, size: number, now: number): PlainObject | null {
+    for (const heard of this.talk.hear(packet, size, now)) {
+      if (!heard) continue; // a dropped number: counted, that is all
+      if ("type" in heard) {
+        if (heard.type === "reply") this.requests.settle(heard.ref, heard.failed ? "error" : "reply", heard.value);
+        else if (this.talk.takeRequest(heard.ref)) this.#deliver(heard.event, heard.ref);
+      } else if (heard.id === CANCEL) {
+        const ref = heard.data as number;
+        if (this.talk.takeCancel(ref)) this.#actions.push({ type: "cancelled", ref });
+      } else if (heard.id === BYE && isObject(heard.data)) {
+        return heard.data;
+      } else if (!heard.id.startsWith("chsk/")) {
+        this.#deliver(heard, null);
+      }
+    }
+    return null;
+  }
+
+  /** The session is gone: carry over what the server had not received, above `prev`, null: nobody knows. */
+  startAnew(prev: number | null): void {
+    const { outbox, backlog } = this.talk;
+    const left: readonly Item[] = prev === null ? [] : outbox.sentAbove(prev);
+    // a reply is for the session that asked: it is not carried over
+    const carried = [...left, ...outbox.waiting()].filter((item) => !isAnswered(item));
+    this.#replaceTalk();
+    this.talk.backlog = backlog; // what was delivered is still to be handled
+    for (const item of carried) this.talk.outbox.put(item);
+    this.requests.disconnected(new Set(carried.filter(isAsked).map((item) => item.ref)));
+    const doubtful = prev === null ? outbox.sentAbove(0).filter(isEvent) : [];
+    if (doubtful.length > 0) this.#actions.push({ type: "unconfirmed", events: doubtful });
+  }
+
+  /** The session is over, and nothing of it goes on. */
+  end(): void {
+    this.#replaceTalk();
+    this.requests.disconnected();
+  }
+
+  #deliver(event: ChannelEvent, ref: number | null): void {
+    this.talk.backlog += 1;
+    this.#actions.push({ type: "deliver", event, ref });
+  }
+
+  #replaceTalk(): void {
+    for (const ref of [...this.talk.asked].sort((a, b) => a - b)) this.#actions.push({ type: "cancelled", ref });
+    this.talk = new Conversation(this.#limits);
+  }
+}

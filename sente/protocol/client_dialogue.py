@@ -1,0 +1,114 @@
+"""What a client says and hears, whichever links it travels on: events, and requests both ways (§5, §6)."""
+
+from typing import Any
+
+from sente.errors import OutboxFull, PackError
+from sente.protocol.actions import Cancelled, ClientAction, Deliver, Link, Unconfirmed
+from sente.protocol.conversation import ENVELOPE, Conversation
+from sente.protocol.greeting import PeerLimits
+from sente.protocol.messages import BYE, CANCEL, Event, Packet, Reply, Request
+from sente.protocol.outbox import Answered, Asked, Item
+from sente.protocol.requests import Requests
+from sente.protocol.settings import Limits
+
+
+class Dialogue:
+    """Outlives sessions: what the server had not received goes on in the next one."""
+
+    def __init__(self, limits: Limits, actions: list[ClientAction]) -> None:
+        self._limits = limits
+        self._actions = actions
+        self.requests = Requests(actions)
+        self.talk = self._new_talk()
+
+    def _new_talk(self) -> Conversation:
+        limits = self._limits
+        peer = PeerLimits(limits.packet, limits.window, limits.window_bytes)
+        return Conversation(limits, acks=limits.ack, peer=peer, server=False)
+
+    # -- the application's side
+
+    def put(self, item: Event | Asked) -> None:
+        """Say an event, or ask.
+
+        Raises:
+            PackError: the server takes no packet that large.
+            OutboxFull: too much waits for the server.
+        """
+        if item.size > self.talk.peer.packet - ENVELOPE:
+            raise PackError(f"{item.size} bytes packed; the server takes {self.talk.peer.packet} at most")
+        if self.talk.full:
+            raise OutboxFull(
+                "too many events wait for the server: slow down, or wait for a request's reply now and then"
+            )
+        self.talk.outbox.put(item)
+
+    def ask(self, event: Event, deadline: float) -> int:
+        """Put a request; its reference. Raises as ``put``."""
+        self.put(Asked(event, self.requests.next))
+        return self.requests.add(deadline)
+
+    def cancel(self, ref: int) -> None:
+        """The asker no longer waits for ``ref``."""
+        self.requests.cancel(ref, self.talk.outbox)
+
+    def handle_timer(self, now: float) -> None:
+        """Settle the requests whose time is up."""
+        self.requests.handle_timer(now, self.talk.outbox)
+
+    # -- the server's side
+
+    def hear(self, packet: Packet, link: Link, size: int, now: float) -> dict[str, Any] | None:
+        """Take what the packet put in order; returns the server's goodbye if it is there, after which nothing is taken.
+
+        Raises:
+            ProtocolError: its numbers cannot be.
+        """
+        for heard in self.talk.hear(packet, link, size, now):
+            match heard.what:
+                case Reply(value, ref, failed=failed):
+                    self.requests.settle(ref, "error" if failed else "reply", value)
+                case Request(event, ref):
+                    if self.talk.take_request(ref):
+                        self._deliver(event, ref)
+                case Event(id, ref) if id == CANCEL:
+                    if self.talk.take_cancel(ref):
+                        self._actions.append(Cancelled(ref))
+                case Event(id, dict(word)) if id == BYE:
+                    return word
+                case Event(id) as event if not id.startswith("chsk/"):
+                    self._deliver(event, None)
+                case _:
+                    pass  # a dropped number, or a word of a later version: counted, that is all
+        return None
+
+    def _deliver(self, event: Event, ref: int | None) -> None:
+        self.talk.backlog += 1
+        self._actions.append(Deliver(event, ref))
+
+    # -- the end of a session
+
+    def start_anew(self, prev: int | None) -> None:
+        """The session is gone: carry over what the server had not received, above ``prev``; ``None``: nobody knows."""
+        old = self.talk
+        sent = old.outbox.sent_above(0 if prev is None else prev)
+        left: list[Item] = [] if prev is None else [item for _, item in sent]
+        # a reply is for the session that asked: it is not carried over
+        carried = [item for item in (*left, *old.outbox.waiting()) if not isinstance(item, Answered)]
+        self._replace_talk()
+        self.talk.backlog = old.backlog  # what was delivered is still to be handled
+        for item in carried:
+            self.talk.outbox.put(item)
+        self.requests.disconnected({item.ref for item in carried if isinstance(item, Asked)})
+        doubtful = tuple(item for _, item in sent if isinstance(item, Event)) if prev is None else ()
+        if doubtful:
+            self._actions.append(Unconfirmed(doubtful))
+
+    def end(self) -> None:
+        """The session is over, and nothing of it goes on."""
+        self._replace_talk()
+        self.requests.disconnected()
+
+    def _replace_talk(self) -> None:
+        self._actions += [Cancelled(ref) for ref in sorted(self.talk.asked)]  # nobody waits for a reply any more
+        self.talk = self._new_talk()
