@@ -70,7 +70,7 @@ class ChannelSocket:
     def __init__(
         self,
         *,
-        packers: Packers = "json",
+        packers: Packers = "auto,json",
         types: Iterable[TypeHandler[Any]] = (),
         user_id: Hook[UserId] = session_uid,
         handshake_data: Hook[Any] | None = None,

@@ -65,7 +65,7 @@ def sync_or_async(hook: Callable[..., Any], is_async: bool) -> Callable[..., Any
 EVIL = {"origin": "https://evil.example"}
 REFUSALS: list[tuple[Hooks, dict[str, Any], int, str]] = [
     ({}, {"query": "packers=json"}, 400, "client-id is missing: 1 to 128 of"),
-    ({}, {"query": "client-id=c1&packers=morse"}, 406, "the server speaks packers=json"),
+    ({}, {"query": "client-id=c1&packers=morse"}, 406, "the server speaks packers=auto,json"),
     ({"reject": lambda _: "closed on Mondays"}, {}, 403, "closed on Mondays"),
     ({"csrf": True}, {"session": {"csrf-token": "t"}}, 403, "give the client what csrf_token(request) returns"),
     ({"csrf": True}, {"hello": {**HELLO, "csrf": "t"}}, 403, "the CSRF token is missing or wrong"),

@@ -96,7 +96,7 @@ class Server:
     """A channel socket with a few handlers, and a line to it."""
 
     def __init__(self, **options: Any) -> None:
-        self.chsk = ChannelSocket(**{"user_id": lambda _: "ada", **options})
+        self.chsk = ChannelSocket(**{"packers": "json", "user_id": lambda _: "ada", **options})
         self.line = Line(self.chsk)
         self.got: list[Any] = []
         self.release = asyncio.Event()

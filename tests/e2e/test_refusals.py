@@ -78,7 +78,7 @@ async def node_client(port: int, transport: Transport, *, packer: str | None, or
         ({"csrf": True}, {}, (403, "give the client what csrf_token(request) returns")),
         ({}, {"origin": EVIL}, (403, "allowed_origins would have to name it")),
         ({"authorize": lambda _: False}, {}, (401, "not authorized: log in, then reconnect")),
-        ({}, {"packer": "morse"}, (406, "the server speaks packers=json")),
+        ({}, {"packer": "morse"}, (406, "the server speaks packers=auto,json")),
     ],
     ids=["reject", "csrf", "origin", "authorize", "packers"],
 )

@@ -77,7 +77,7 @@ async def test_without_client_id_or_common_packer(chsk: ChannelSocket) -> None:
     missing = await fetch(chsk, "POST", "packers=json")
     assert missing.status == 400 and "client-id is missing" in missing.error
     morse = await fetch(chsk, "POST", "client-id=c1&packers=morse")
-    assert morse.status == 406 and morse.error.endswith("the server speaks packers=json")
+    assert morse.status == 406 and morse.error.endswith("the server speaks packers=auto,json")
 
 
 REQUESTS: list[tuple[str, str, bytes]] = [

@@ -70,7 +70,7 @@ async def test_without_the_denial_extension_the_upgrade_is_refused_by_close(chsk
 async def test_without_common_packer_the_reason_lists_the_servers(chsk: ChannelSocket, query: str) -> None:
     socket = WebSocket(chsk, query)
     assert (await socket.next())["type"] == "websocket.accept"  # a browser reads no status of a refused upgrade
-    assert await socket.closed() == (4406, "no common packer: the server speaks packers=json")
+    assert await socket.closed() == (4406, "no common packer: the server speaks packers=auto,json")
     assert chsk.stats["rejected 406"] == 1
 
 
