@@ -226,7 +226,7 @@ class ClientSession:
         self._open(now)
 
     def _open(self, now: float) -> None:
-        polled = self.state.transport == "poll" and self._token is not None
+        polled = self.state.transport == "poll" and self._token is not None and self.state.packer is not None
         transport = self._route.next
         self._set(transport=transport)
         if transport == "poll" and polled:
@@ -294,8 +294,12 @@ class ClientSession:
             status = code - 4000
         was_open = self._phase is Phase.OPEN
         closed = Closed(self._epoch + now, self._why(was_open, status), code, message)
-        ws = {"last_ws_close" if was_open else "last_ws_error": closed} if way.use == "ws" else {}
-        self._close(closed, **ws)
+        changes: dict[str, Any] = {}
+        if way.use == "ws":
+            changes["last_ws_close" if was_open else "last_ws_error"] = closed
+        elif way.use == "hello":
+            changes["packer"] = None  # perhaps this is a server that speaks another: let it say so
+        self._close(closed, **changes)
         wait = _retry_after(message)
         answered = status in TERMINAL or status == 409 or wait > 0 or (code is not None and code >= 4000)
         again = self._route.lost(now - self._opened_at if was_open else None, status, answered=answered)

@@ -204,7 +204,7 @@ export class ClientSession {
   }
 
   #open(now: number): void {
-    const polled = this.state.transport === "poll" && this.#token !== null;
+    const polled = this.state.transport === "poll" && this.#token !== null && this.state.packer !== null;
     const transport = this.#route.next;
     this.#set({ transport });
     if (transport === "poll" && polled) {
@@ -263,7 +263,9 @@ export class ClientSession {
     const status = code !== null && code >= 4000 ? code - 4000 : way.use === "ws" ? null : code;
     const wasOpen = this.#phase === "open";
     const closed = this.#closed(now, this.#route.why(wasOpen, status), code, message);
-    this.#close(closed, way.use !== "ws" ? {} : wasOpen ? { lastWsClose: closed } : { lastWsError: closed });
+    const ws = wasOpen ? { lastWsClose: closed } : { lastWsError: closed };
+    const hello = { packer: null }; // perhaps this is a server that speaks another: let it say so
+    this.#close(closed, way.use === "ws" ? ws : way.use === "hello" ? hello : {});
     const wait = retryAfter(message);
     const answered = isTerminal(status) || status === 409 || wait > 0 || (code !== null && code >= 4000);
     if (!this.#route.lost(wasOpen ? now - this.#openedAt : null, status, answered)) {
