@@ -6,21 +6,24 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, assert_never, overload
 
 from sente.asking import Asking, check_timeout
 from sente.client.answers import Answers
+from sente.client.classic import ClassicDriver, ClassicEndpoint
 from sente.client.driver import ClientDriver, News
 from sente.client.endpoint import Endpoint, Option, server_address
 from sente.client.frames import PackedValue, say
 from sente.client.streams import Change, Changes, Handler, Inbox, Stream
 from sente.errors import ConfigError, Disconnected, Rejected
-from sente.interfaces import ASGIApp, ClientTransport, offer
+from sente.interfaces import ASGIApp, ClientTransport, Packer, offer
 from sente.packers.handlers import TypeHandler
-from sente.packers.negotiation import Packers
+from sente.packers.negotiation import Packers, classic_packer
 from sente.packers.negotiation import packers as choose_packers
 from sente.protocol.actions import Cancelled, Deliver, Settle, StateChanged, Unconfirmed
+from sente.protocol.classic_client import ClassicClientSession
 from sente.protocol.client_session import ClientSession
 from sente.protocol.client_state import ClientState, Closed
 from sente.protocol.messages import Event, is_event_id
@@ -64,6 +67,8 @@ class Client:
         on_unconfirmed: Called with a list of events that left but may never have arrived, as the server that took
             them is gone. Sync or async; it takes its turn among the handlers.
         client_transport: Another way to reach the server; closed with the client.
+        classic: Talk to a Sente server, as its own clients do, with this packer: ``"json"``. ``packers`` mean nothing
+            then. Off by default, as ``csrf`` becomes part of a WebSocket's URL, and so of logs.
 
     Raises:
         ConfigError: an argument makes no sense; the message says what would.
@@ -86,10 +91,14 @@ class Client:
         connect_timeout: float = 10.0,
         on_unconfirmed: Callable[[list[Event]], Any] | None = None,
         client_transport: ClientTransport | None = None,
+        classic: str | Packer | None = None,
     ) -> None:
         _check_transport(transport)
-        served = choose_packers(packers, types)
-        endpoint = Endpoint(
+        spoken = classic_packer(classic, (), types)
+        if spoken and auth is not None:
+            raise ConfigError("auth: a Sente server has no place for it; with classic put it into headers")
+        served = (spoken,) if spoken else choose_packers(packers, types)
+        endpoint = (ClassicEndpoint if spoken else Endpoint)(
             url=server_address(url, app),
             packers=",".join(map(offer, served)),
             params=params,
@@ -103,7 +112,9 @@ class Client:
         self._timeout = check_timeout(timeout)
         self._connect_timeout = connect_timeout
         self._on_unconfirmed = on_unconfirmed
-        self._core = ClientSession(
+        session: Callable[..., ClientSession]
+        session = partial(ClassicClientSession, packer=spoken.name) if spoken else ClientSession
+        self._core = session(
             settings,
             new_client_id=lambda: secrets.token_urlsafe(16),
             jitter=random.random,
@@ -111,7 +122,9 @@ class Client:
             epoch=time.time() - time.monotonic(),  # what loops take their time from
             renewable=endpoint.renewable,
         )
-        self._driver = ClientDriver(self._core, endpoint, served, settings.limits, self._hear)
+        self._driver = (ClassicDriver if spoken else ClientDriver)(
+            self._core, endpoint, served, settings.limits, self._hear
+        )
         self._inbox = Inbox(self._delivered)
         self._answers = Answers(self._inbox, lambda: self._driver.packer, self._reply, self._delivered)
         self._changes = Changes()

@@ -203,9 +203,12 @@ class ClientDriver:
         self._sockets[link] = _Socket(line, self._spawn)
         self._welcomed(link, attempt, await line.receive())
         while True:
-            wire = await line.receive()
+            wire = await self._next(line)
             self._core.receive(link, self._read(wire), len(wire), self.now)
             self.run()
+
+    async def _next(self, line: ClientLink) -> Wire:
+        return await line.receive()
 
     def _welcomed(self, link: Link, attempt: Attempt, frame: Wire) -> None:
         plain = _json(frame)

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from sente.errors import ConfigError
@@ -15,8 +15,6 @@ T = TypeVar("T")
 
 Option: TypeAlias = T | Callable[[], T | Awaitable[T]]
 """A value, or a function, sync or async, that is asked for it anew at each attempt to connect."""
-
-RESERVED = {"client-id", "v", "packers", "handshake?"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,8 @@ class Endpoint:
     >>> Endpoint(url="ws://localhost/chsk", packers="json").address("poll", "c1", {"room": "go"})
     'http://localhost/chsk?client-id=c1&v=1&packers=json&room=go'
     """
+
+    RESERVED: ClassVar = frozenset({"client-id", "v", "packers", "handshake?"})
 
     url: str
     packers: str
@@ -64,18 +64,23 @@ class Endpoint:
         credentials = {"csrf": await _ask(self.csrf), "auth": await _ask(self.auth)}
         return Attempt(url, headers, {name: value for name, value in credentials.items() if value is not None})
 
+    @property
+    def _words(self) -> dict[str, Any]:
+        """What the query tells the server of the protocol."""
+        return {"v": VERSION, "packers": self.packers}
+
     def address(self, transport: TransportName, client_id: str, params: Mapping[str, Any] | None) -> str:
         """The URL of every request of one client.
 
         Raises:
             ConfigError: ``params`` holds a name that the protocol needs.
         """
-        if clash := RESERVED & (params or {}).keys():
+        if clash := self.RESERVED & (params or {}).keys():
             raise ConfigError(f"params: {sorted(clash)[0]!r} is a name of the protocol's own, choose another")
         parts = urlsplit(self.url)
         secure = "s" if parts.scheme in ("https", "wss") else ""
         scheme = ("ws" if transport == "ws" else "http") + secure
-        ours = {"client-id": client_id, "v": VERSION, "packers": self.packers, **(params or {})}
+        ours = {"client-id": client_id, **self._words, **(params or {})}
         query = urlencode({name: value for name, value in ours.items() if value is not None}, safe=",")
         if parts.query:
             query = f"{parts.query}&{query}"

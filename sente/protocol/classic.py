@@ -62,3 +62,22 @@ def read_said(plain: Any, size: int) -> Said:
         raise ProtocolError("a message is a list [event, callback]")
     event, ref, *_ = [*plain, None, None]
     return Said(read_event(event, size), ref)
+
+
+def read_handshake(plain: Any) -> tuple[Any, Any] | None:
+    """User and data of a server's first words, if they are a handshake of Sente's.
+
+    >>> read_handshake([["chsk/handshake", ["sente/nil-uid", None, {"hi": 1}]], None])
+    (None, {'hi': 1})
+    """
+    match plain:
+        case [[word, [uid, _, data]], None] if word == HANDSHAKE:
+            return None if uid == NIL_UID else uid, data
+    return None
+
+
+def no_welcome(plain: Any) -> str:
+    """What is wrong with first words that are no welcome to a session (§2)."""
+    if read_handshake(plain):
+        return 'this is a Sente server: connect with classic="json"'
+    return "the server's first words are no welcome: is this a sente endpoint?"

@@ -11,6 +11,7 @@ from typing import Any
 
 from sente.errors import Disconnected, ProtocolError
 from sente.protocol.actions import ClientAction, Close, Link, OpenLink, SayHello, StateChanged
+from sente.protocol.classic import no_welcome
 from sente.protocol.client_dialogue import Dialogue
 from sente.protocol.client_lines import Lines, Way
 from sente.protocol.client_state import ClientState, Closed, CloseReason
@@ -141,7 +142,7 @@ class ClientSession:
         if way is None or self._phase is not Phase.OPENING:
             return
         if not isinstance(plain, dict) or plain.get("sente") != VERSION or not isinstance(plain.get("packer"), str):
-            return self.broken(link, "the server's first words are no welcome: is this a sente endpoint?", now)
+            return self.broken(link, no_welcome(plain), now)
         if way.use == "welcome":
             self._lines.pop(link)
             if self._route.server_is_there():
