@@ -110,7 +110,7 @@ class ClassicClientSession(ClientSession):
         self._asked[self._last_ref] = _Asked(now + timeout)
         return self._last_ref
 
-    def forget(self, ref: int) -> None:
+    def cancel(self, ref: int) -> None:
         """The asker no longer waits for ``ref``: its POST is given up."""
         asked = self._asked.pop(ref, None)
         if asked is not None and asked.link is not None and self._lines.pop(asked.link):
@@ -244,7 +244,7 @@ class ClassicClientSession(ClientSession):
         if self._phase is not Phase.OPEN:
             return
         for ref in [ref for ref, asked in self._asked.items() if now >= asked.deadline]:
-            self.forget(ref)
+            self.cancel(ref)
             self._actions.append(Settle(ref, "timeout"))
         while self._may_say:
             self._say(now + HOLD)

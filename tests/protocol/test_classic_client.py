@@ -128,7 +128,7 @@ def test_events_are_posted_one_by_one_and_requests_do_not_hold_them_up() -> None
     assert session.next_timer() == 5
     session.handle_timer(5)
     assert work(session) == [Close(asked.link, 4000, "nobody waits"), Settle(ref, "timeout")]
-    session.forget(ref)
+    session.cancel(ref)
     session.exchanged(asked.link, {}, [(Classic(1), 9)], 6)
     assert work(session) == []
 
@@ -172,3 +172,23 @@ def test_a_full_outbox_is_asked_about_before_it_is_full() -> None:
         session.send(Event("a/b"))
     session.handle_timer(0)
     assert work(session)[-1] == Transmit(ws, (PING,))
+
+
+def test_what_is_said_leaves_at_once() -> None:
+    session, ws = opened()
+    assert session.send(Event("a/b", 1))
+    assert session.next_timer() == 0
+    session.handle_timer(0)
+    assert work(session) == [Transmit(ws, (Classic(Event("a/b", 1)),))]
+
+
+def test_goodbye_while_polling_lets_events_go_and_gives_requests_up() -> None:
+    session, poll = opened("poll")
+    session.send(Event("a/b"))
+    ref = session.request(Event("c/d"), 5, 0)
+    session.disconnect(0)
+    event, request, *rest = work(session)
+    assert (event.packets, request.packets) == ((Classic(Event("a/b")),), (Classic(Event("c/d"), "ajax"),))
+    closed = {action.link for action in rest if isinstance(action, Close)}
+    assert closed == {poll, request.link}, "nobody waits for the event's answer, but it has to get there"
+    assert Settle(ref, "disconnected") in rest
