@@ -149,15 +149,8 @@ def test_what_carries_an_event_is_small() -> None:
     2,900 since ``peers`` is counted with the hub it came out of, and the server asks its clients. What serves Sente's
     own clients is read apart, and counted apart: it carries no event of a session.
     """
-    places = {
-        "sente.protocol",
-        "sente.hub",
-        "sente.peers",
-        "sente.push",
-        "sente.dispatch",
-        "sente.asking",
-        "sente.questions",
-    }
+    places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
+    places |= {"sente.asking", "sente.questions"}
     places |= {f"sente.transports.{name}" for name in ("asgi", "websocket", "longpoll")}
     classic = {"sente.classic", "sente.protocol.classic", "sente.protocol.classic_session", "sente.transports.classic"}
     client = {"sente.protocol.classic_client"}  # a client of Sente's servers: nothing of ours is carried by it

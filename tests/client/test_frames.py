@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 
-from sente.client.frames import say, write_frame
+from sente.client.frames import pack_value, say, write_frame
 from sente.errors import PackError
 from sente.interfaces import JoinablePacker
+from sente.packers.auto import AutoPacker
 from sente.packers.json import JsonPacker
-from sente.protocol.messages import Ack, Control, Event, Events, Packet, Ping, Request, write_packet
+from sente.protocol.messages import Ack, Control, Event, Events, Packet, Ping, Reply, Request, write_packet
 
 JSON = JsonPacker()
 
@@ -52,6 +53,19 @@ def test_what_is_said_is_packed_at_once() -> None:
     data["moves"].append(2)
     assert write_frame(Events((event,), 1), JSON) == '[[["a/b",{"moves":[1]}]],null,1]'
     assert write_frame(Request(event, 5, 1), JSON) == '[["a/b",{"moves":[1]}],5,1,null,"request"]'
+
+
+@pytest.mark.parametrize("peer", [(), ("msgpack",), ("gzip", "msgpack")])
+@pytest.mark.parametrize("value", ["go", [{"stone": n, "at": "先手"} for n in range(200)]])
+def test_a_reply_is_packed_for_the_variant_at_hand(value: Any, peer: tuple[str, ...]) -> None:
+    packer, other = AutoPacker().for_peer(peer), Plain()
+    plain = [value, 5, 1, None, "reply"]
+    assert packer.unpack(write_frame(Reply(pack_value(value, packer), 5, 1), packer)) == plain
+    assert other.unpack(write_frame(Reply(pack_value(value, packer), 5, 1), other)) == plain
+    if len(value) > 2:
+        frame = write_frame(Reply(pack_value(value, packer), 5, 1), packer)
+        assert (frame[:2] == b"\x1f\x8b") is ("gzip" in peer)
+        assert (len(frame) < 1_000) is ("gzip" in peer)
 
 
 @pytest.mark.parametrize(("data", "size"), [("go", 12), ("先手", 16)])
