@@ -146,8 +146,9 @@ def lines_of_code(path: Path) -> int:
 def test_what_carries_an_event_is_small() -> None:
     """Core, hub, dispatch and the server transports together stay small enough to be read in an afternoon.
 
-    2,900 since ``peers`` is counted with the hub it came out of, and the server asks its clients. What serves Sente's
-    own clients is read apart, and counted apart: it carries no event of a session.
+    2,600 since ``peers`` came out of the hub and is counted with it; 270 that let the server ask its clients, and
+    either side call a request off; 90 that bring a client up from polling again. What serves Sente's own is read
+    apart, and counted apart: it carries no event of a session.
     """
     places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
     places |= {"sente.asking", "sente.questions"}
@@ -161,7 +162,7 @@ def test_what_carries_an_event_is_small() -> None:
         if within(module, places | classic) and module not in client
     }
     assert sum(size for module, size in sizes.items() if module in classic) < 500
-    assert sum(size for module, size in sizes.items() if module not in classic) < 2_900
+    assert sum(size for module, size in sizes.items() if module not in classic) < 2_960
 
 
 def test_the_facade_is_thin() -> None:

@@ -44,6 +44,7 @@ export class Driver {
       epoch: Date.now() / 1000 - clock(),
       renewable: isRenewable(options),
     });
+    this.#watchPage();
     this.#endpoint(); // what is wrong with the URL is thrown here, to its author
   }
 
@@ -77,6 +78,15 @@ export class Driver {
       this.#soon = false;
       this.do((core, now) => core.handleTimer(now));
     });
+  }
+
+  // Where there is a page: a WebSocket is tried while it is looked at, and at once when the network is back.
+  #watchPage(): void {
+    const { document } = globalThis;
+    const look = (): void => this.do((core) => (core.climbs = document.visibilityState !== "hidden"));
+    if (document) this.core.climbs = document.visibilityState !== "hidden";
+    document?.addEventListener("visibilitychange", look);
+    globalThis.addEventListener?.("online", () => this.do((core, now) => core.climbSoon(now)));
   }
 
   #setTimer(): void {

@@ -65,6 +65,9 @@ const TIMES = [
   "backoffBase",
   "backoffCap",
   "stable",
+  "climbBase",
+  "climbCap",
+  "climbStable",
   "restart",
 ] as const;
 

@@ -148,8 +148,8 @@ class ClientDriver:
             case OpenLink(link):
                 self._start(link, self._welcome, link)
             case SayHello(link, "ws", hello):
-                assert self._greeting is not None, "a hello answers a welcome"
-                self._sockets[link].send([json.dumps(hello | dict(self._greeting.credentials))])
+                socket = self._sockets[link]
+                socket.send([json.dumps(hello | dict(socket.attempt.credentials))])
             case SayHello(link, _, hello):
                 self._start(link, self._say_hello, link, hello, self._greeting)
             case Transmit(link, packets):
@@ -200,7 +200,7 @@ class ClientDriver:
     async def _websocket(self, link: Link) -> None:
         attempt = await self._endpoint.attempt("ws", self._core.state.client_id)
         line = await self._transport.open(attempt.url, attempt.headers, self._limits.packet + SLACK)
-        self._sockets[link] = _Socket(line, self._spawn)
+        self._sockets[link] = _Socket(line, attempt, self._spawn)
         self._welcomed(link, attempt, await line.receive())
         while True:
             wire = await self._next(line)
@@ -255,7 +255,10 @@ class ClientDriver:
 class _Socket:
     """An open WebSocket: what is to leave waits in order for the one task that sends."""
 
-    def __init__(self, line: ClientLink, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> None:
+    def __init__(
+        self, line: ClientLink, attempt: Attempt, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    ) -> None:
+        self.attempt = attempt
         self._line = line
         self._queue: asyncio.Queue[Wire | None] = asyncio.Queue()  # the core knows how much it has under way
         self._farewell = (4000, "lost")

@@ -11,7 +11,8 @@ from sente.protocol.messages import BYE, Ack, Control, Event, Packet, Ping, Pong
 from sente.protocol.requests import NEVER
 from sente.protocol.settings import ClientSettings
 
-Use: TypeAlias = Literal["ws", "welcome", "hello", "poll", "post"]
+Use: TypeAlias = Literal["ws", "welcome", "hello", "poll", "post", "probe", "climb"]
+"""``probe``: a WebSocket that is tried beside the polls. ``climb``: the same, once it has taken their place."""
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class Lines:
         self._pinged = False
         self._silent_since = 0.0
         self._flush = False
+        self._paused = False  # open, but on its way from one line to another
         self.n = 0
         """Hellos, polls and POSTs so far (§4)."""
 
@@ -67,9 +69,11 @@ class Lines:
         """The handshake came: talk as it says."""
         self._info = info
         self._talk.peer, self._talk.acks = info.limits, info.acks
+        self._paused = False
         self.alive(now)
         for way in self._ways.values():
             way.until = NEVER
+            way.use = "ws" if way.use == "climb" else way.use
 
     def alive(self, now: float) -> None:
         """Something came on the WebSocket."""
@@ -77,10 +81,15 @@ class Lines:
 
     def close(self, reason: str) -> None:
         """Give every link up, in a way that the session survives."""
-        self._actions += [Close(link, 4000, reason) for link in self._ways]
-        self._ways.clear()
+        self.pause(reason)
         self._info = None
         self._flush = False
+
+    def pause(self, reason: str, link: Link | None = None) -> None:
+        """Give every link up but this one, and say nothing until the next handshake; a goodbye can still be said."""
+        self._actions += [Close(other, 4000, reason) for other in self._ways if other != link]
+        self._ways = {link: Way("climb", NEVER)} if link is not None else {}
+        self._paused = True
 
     def take_leave(self, now: float) -> None:
         """Say what waits, and goodbye."""
@@ -106,6 +115,11 @@ class Lines:
     def pong(self, link: Link) -> None:
         """Answer a ping."""
         self._actions.append(Transmit(link, (Pong(self._talk.news()),)))
+
+    def probe(self, link: Link, until: float) -> None:
+        """See whether frames come through, before anything depends on it."""
+        self.wait_until(link, until)
+        self._actions.append(Transmit(link, (Ping(),)))
 
     def advance(self, now: float) -> None:
         """Say what waits, acknowledge what is due, and keep a poll under way."""
@@ -144,7 +158,7 @@ class Lines:
     def next_timer(self) -> float:
         """When something is due."""
         times = [way.until for way in self._ways.values()]
-        if self._info is not None:
+        if self._info is not None and not self._paused:
             if self._flush:
                 return 0.0
             ack_due = self._talk.ack_due()

@@ -16,9 +16,9 @@ from sente.protocol.client_dialogue import Dialogue
 from sente.protocol.client_lines import Lines, Way
 from sente.protocol.client_state import ClientState, Closed, CloseReason
 from sente.protocol.greeting import VERSION, Info, number, read_info
-from sente.protocol.messages import Event, Handshake, Packet, Ping
+from sente.protocol.messages import Event, Handshake, Packet, Ping, Pong
 from sente.protocol.requests import NEVER
-from sente.protocol.route import TERMINAL, Route, Wanted
+from sente.protocol.route import TERMINAL, Route, Wanted, retry_after
 from sente.protocol.settings import ClientSettings
 
 
@@ -58,6 +58,7 @@ class ClientSession:
         self._opened_at = 0.0
         self._server_left = -NEVER  # when the server took leave
         self._attempt_at = NEVER
+        self._climb_at = NEVER
         self.state = ClientState(client_id=new_client_id())
 
     # -- the application's side
@@ -71,10 +72,10 @@ class ClientSession:
 
     def disconnect(self, now: float) -> None:
         """Say goodbye: the session ends, and with it every open request."""
-        if self._phase is Phase.OPEN:
+        if self.state.open:
             self._lines.take_leave(now)
         self._close(Closed(self._epoch + now, "requested-disconnect"))
-        self._phase, self._attempt_at = Phase.IDLE, NEVER
+        self._phase, self._attempt_at, self._climb_at = Phase.IDLE, NEVER, NEVER
         self._token = None
         self._dialogue.end()
         self._set(next_reconnect=None)
@@ -89,6 +90,7 @@ class ClientSession:
     def prefer(self, transport: Wanted, now: float) -> None:
         """Use another transport from now on."""
         self._route.prefer(transport)
+        self._climb_at = NEVER
         if self._phase is not Phase.IDLE:
             self.reconnect(now)
 
@@ -99,7 +101,7 @@ class ClientSession:
             PackError: the server takes no packet that large.
             OutboxFull: too much waits for the server.
         """
-        if self._phase is not Phase.OPEN:
+        if not self.state.open:
             return False
         self._dialogue.put(event)
         self._lines.flush_soon()
@@ -113,7 +115,7 @@ class ClientSession:
             PackError: the server takes no packet that large.
             OutboxFull: too much waits for the server.
         """
-        if self._phase is not Phase.OPEN:
+        if not self.state.open:
             raise Disconnected("the client is not connected")
         ref = self._dialogue.ask(event, now + timeout)
         self._lines.flush_soon()
@@ -139,10 +141,14 @@ class ClientSession:
     def first_frame(self, link: Link, plain: Any, now: float) -> None:
         """The first frame of a new WebSocket, or the body of the GET: the server's welcome."""
         way = self._lines.get(link)
-        if way is None or self._phase is not Phase.OPENING:
+        if way is None or (way.use != "probe" and self._phase is not Phase.OPENING):
             return
         if not isinstance(plain, dict) or plain.get("sente") != VERSION or not isinstance(plain.get("packer"), str):
             return self.broken(link, no_welcome(plain), now)
+        if way.use == "probe":
+            if plain["packer"] != self.state.packer:
+                return self.broken(link, "the WebSocket would be spoken to with another packer", now)
+            return self._lines.probe(link, now + self._settings.handshake_timeout)
         if way.use == "welcome":
             self._lines.pop(link)
             if self._route.server_is_there():
@@ -153,8 +159,11 @@ class ClientSession:
 
     def receive(self, link: Link, packet: Packet, size: int, now: float) -> None:
         """A packet of ``size`` bytes came on a WebSocket."""
-        if self._lines.get(link) is None:
+        way = self._lines.get(link)
+        if way is None:
             return
+        if way.use == "probe":
+            return self._climb(link, now) if isinstance(packet, Pong) else None
         self._lines.alive(now)
         try:
             if isinstance(packet, Handshake):
@@ -191,7 +200,9 @@ class ClientSession:
     def link_lost(self, link: Link, now: float, *, code: int | None = None, message: str = "") -> None:
         """A link ended: with a close code or an HTTP status, or just so."""
         way = self._lines.pop(link)
-        if way is not None:
+        if way is not None and way.use in ("probe", "climb"):
+            self._climb_failed(way, now, code, message)
+        elif way is not None:
             self._fall(way, now, code, message)
 
     def broken(self, link: Link, reason: str, now: float) -> None:
@@ -207,7 +218,8 @@ class ClientSession:
 
     def next_timer(self) -> float | None:
         """When ``handle_timer`` is to be called; ``None``: not before the next input."""
-        earliest = min(self._attempt_at, self._lines.next_timer(), self._dialogue.requests.next_timer())
+        climb_at = self._climb_at if self._phase is Phase.OPEN else NEVER
+        earliest = min(self._attempt_at, climb_at, self._lines.next_timer(), self._dialogue.requests.next_timer())
         return None if earliest == NEVER else earliest
 
     def handle_timer(self, now: float) -> None:
@@ -215,6 +227,9 @@ class ClientSession:
         self._dialogue.handle_timer(now)
         if now >= self._attempt_at:
             self._attempt(now)
+        if now >= self._climb_at and self._phase is Phase.OPEN:
+            self._climb_at = NEVER
+            self._actions.append(OpenLink(self._lines.add("probe", now + self._settings.handshake_timeout), "ws"))
         if overdue := self._lines.overdue(now):
             self.broken(*overdue, now)
         self._advance(now)
@@ -267,8 +282,10 @@ class ClientSession:
         self._lines.opened(info, now)
         self._route.opened()
         self._opened_at = now
+        self._plan_climb(now)
         self._set(
             open=True,
+            transport=self._route.next,
             ever_opened=True,
             first_open=not self.state.ever_opened,
             uid=handshake.uid,
@@ -287,13 +304,36 @@ class ClientSession:
             return info.since_start  # it took leave with nothing lost, and this is its successor
         return info.lost
 
+    # -- up again from polling
+
+    def _plan_climb(self, now: float) -> None:
+        # one that is planned stays so: polls that break now and then do not put it off for ever
+        if self._climb_at == NEVER or self._route.next == "ws":
+            self._climb_at = now + self._route.climb_delay(self._jitter())
+
+    def _climb(self, link: Link, now: float) -> None:
+        """The probe was answered: say hello on it, and from here on take nothing from the polls."""
+        self._lines.pause("climbing", link)
+        self._route.climb()
+        self._greet(link, now)
+
+    def _climb_failed(self, way: Way, now: float, code: int | None, message: str) -> None:
+        """The polls go on, or take over again."""
+        self._route.fell()
+        self._set(last_ws_error=Closed(self._epoch + now, "downgrading-ws-to-poll", code, message))
+        self._climb_at = NEVER
+        self._plan_climb(now)
+        if way.use == "climb":
+            self._lines.pause("falling back")
+            self._greet(self._lines.add("hello", NEVER), now)
+
     # -- losing the line
 
     def _fall(self, way: Way, now: float, code: int | None, message: str) -> None:
         status = code if way.use != "ws" else None  # an upgrade refused by status is a proxy's work, not the server's
         if code is not None and code >= 4000:
             status = code - 4000
-        was_open = self._phase is Phase.OPEN
+        was_open = self.state.open
         closed = Closed(self._epoch + now, self._why(was_open, status), code, message)
         changes: dict[str, Any] = {}
         if way.use == "ws":
@@ -301,7 +341,7 @@ class ClientSession:
         elif way.use == "hello":
             changes["packer"] = None  # perhaps this is a server that speaks another: let it say so
         self._close(closed, **changes)
-        wait = _retry_after(message)
+        wait = retry_after(message)
         answered = status in TERMINAL or status == 409 or wait > 0 or (code is not None and code >= 4000)
         again = self._route.lost(now - self._opened_at if was_open else None, status, answered=answered)
         if not again:
@@ -358,9 +398,3 @@ class ClientSession:
             old = last.old
         if self.state != old:
             self._actions.append(StateChanged(old, self.state))
-
-
-def _retry_after(message: str) -> float:
-    """Seconds from a close reason ``retry_after=<ms>``."""
-    word, _, digits = message.partition("=")
-    return int(digits) / 1000 if word == "retry_after" and digits.isdecimal() and len(digits) < 8 else 0.0

@@ -12,6 +12,12 @@ TERMINAL = {401, 403, 406}
 """HTTP statuses, and close codes less 4000, after which asking again would not help."""
 
 
+def retry_after(message: str) -> float:
+    """Seconds from a close reason ``retry_after=<ms>``."""
+    word, _, digits = message.partition("=")
+    return int(digits) / 1000 if word == "retry_after" and digits.isdecimal() and len(digits) < 8 else 0.0
+
+
 class Route:
     """With ``auto``, a WebSocket that cannot be used is followed by polling, and the other way round (§7).
 
@@ -31,7 +37,8 @@ class Route:
     def prefer(self, wanted: Wanted) -> None:
         """Use this transport from now on."""
         self._wanted = wanted
-        self._failures = 0
+        self._failures = self._climb_failures = 0
+        self._climbed = False  # whether the WebSocket in use was opened beside polls
         self.next: TransportName = "poll" if wanted == "poll" else "ws"
         """What the next attempt is made with."""
 
@@ -70,7 +77,34 @@ class Route:
         self._failures = 1 if open_for is not None and open_for >= self._settings.stable else self._failures + 1
         if open_for is None and self._wanted == "auto" and not answered:
             self.next = "poll" if self.next == "ws" else "ws"
+        elif open_for is not None and self._climbed and self.next == "ws":
+            if open_for >= self._settings.climb_stable:
+                self._climb_failures = 0
+            elif not answered:
+                self.fell()
+            self._climbed = False
         return True
+
+    # -- up again from polling
+
+    def climb(self) -> None:
+        """A WebSocket beside the polls works: it is the way from now on."""
+        self.next = "ws"
+        self._climbed = True
+
+    def fell(self) -> None:
+        """It did not work, or not for long: polling again, and more patience with the next one."""
+        self._climbed = self._ws_worked = False
+        self._climb_failures += 1
+        self.next = "poll"
+
+    def climb_delay(self, jitter: float) -> float:
+        """Seconds until a client that polls tries a WebSocket again; infinite if it wants none."""
+        if self._wanted != "auto" or self.next != "poll":
+            return float("inf")
+        settings = self._settings
+        failures = self._climb_failures + 2  # where backoff begins with its base
+        return backoff(failures, base=settings.climb_base, cap=settings.climb_cap, jitter=jitter)
 
     def took_leave(self) -> None:
         """The server said goodbye: it is going down, so the next attempt will need patience if it fails."""

@@ -82,6 +82,8 @@ class ServerSettings:
     usually wait."""
     hello_timeout: float = 10.0
     """How long a new WebSocket may take to say hello."""
+    hello_pings: int = 3
+    """Pings that it may send before: a client tries the line with one before it gives polling up for it."""
     hello_size: int = 8192
     """Longest hello: nothing longer is read before a client has passed the checks."""
     limits: Limits = field(default_factory=Limits)
@@ -109,6 +111,14 @@ class ClientSettings:
     """Longest wait: a server that is back is found within half a minute."""
     stable: float = 2.0
     """A line that lived so long was good: if it breaks, the next attempt is made at once again."""
+    climb_base: float = 10.0
+    """A client that fell back to polling tries a WebSocket beside it after so long: a page that is just looked at
+    briefly does not pay for it. After each failure it waits twice as long."""
+    climb_cap: float = 300.0
+    """Longest wait between two such attempts: a network that lets WebSockets through again is found in minutes."""
+    climb_stable: float = 60.0
+    """A WebSocket reached that way that lived so long was good; proxies that cut idle or long connections show it
+    within a minute. One that broke earlier is followed by polling."""
     restart: float = 10.0
     """Longest time between a server's goodbye and the start of its successor for which that one is taken to know all
     that was said in between; after a longer one the client says that it may have missed something."""

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from sente.errors import ProtocolError, Rejected
+from sente.errors import ProtocolError, Rejected, UnpackError
 from sente.interfaces import Packer, Receive, Scope, Send, Wire, offer
 from sente.protocol.greeting import VERSION, Hello, read_first
+from sente.protocol.messages import Ping, Pong, read_packet, write_packet
 from sente.protocol.settings import Limits
 from sente.transports.asgi import Connection, respond, send_to, wire_size
 from sente.transports.gate import Gate, Refusal
@@ -38,7 +39,7 @@ class WebSocketTransport:
         welcome = {"sente": VERSION, "packer": offer(packer), "hello": round(gate.settings.hello_timeout * 1000)}
         await send_to(send, {"type": "websocket.send", "text": json.dumps(welcome)})
         try:
-            hello = await _hello(receive, gate)
+            hello = await _hello(receive, send, packer, gate)
         except ProtocolError as error:
             return await _close(send, error.close_code, error.reason)
         if hello is not None:
@@ -130,22 +131,44 @@ class WebSocketLink:
         self.deadline.reschedule(asyncio.get_running_loop().time() + after)
 
 
-async def _hello(receive: Receive, gate: Gate) -> Hello | None:
-    """The client's first frame; ``None`` if it went away."""
+async def _hello(receive: Receive, send: Send, packer: Packer, gate: Gate) -> Hello | None:
+    """The client's hello, after a few pings at most; ``None`` if it went away."""
     try:
         async with asyncio.timeout(gate.settings.hello_timeout):
-            message = await receive()
+            frame = await _first_frame(receive, send, packer, gate)
     except TimeoutError:
         raise ProtocolError("no hello came in time", 4408) from None
-    if message["type"] != "websocket.receive":
+    if frame is None:
         return None
-    text = message.get("text")
-    if text is None or wire_size(text) > gate.settings.hello_size:
+    if not isinstance(frame, str) or wire_size(frame) > gate.settings.hello_size:
         raise ProtocolError(f"the first frame must be a hello: JSON text of at most {gate.settings.hello_size} bytes")
-    hello = read_first(text)
+    hello = read_first(frame)
     if not isinstance(hello, Hello):
         raise ProtocolError("the first frame must be a hello")
     return hello
+
+
+async def _first_frame(receive: Receive, send: Send, packer: Packer, gate: Gate) -> Wire | None:
+    """The first one that is no ping; ``None`` if the client went away. Pings are answered, so many and no more."""
+    pings = gate.settings.hello_pings
+    while True:
+        message = await receive()
+        if message["type"] != "websocket.receive":
+            return None
+        text = message.get("text")
+        frame: Wire = message["bytes"] if text is None else text
+        if not pings or wire_size(frame) > gate.settings.hello_size or not _is_ping(frame, packer):
+            return frame
+        pings -= 1
+        pong = packer.pack(write_packet(Pong(), "server"))
+        await send_to(send, {"type": "websocket.send", "text" if isinstance(pong, str) else "bytes": pong})
+
+
+def _is_ping(frame: Wire, packer: Packer) -> bool:
+    try:
+        return isinstance(read_packet(packer.unpack(frame)), Ping)
+    except (ProtocolError, UnpackError):
+        return False  # a hello, most likely
 
 
 async def _talk(link: WebSocketLink, hello: Hello, receive: Receive, send: Send, gate: Gate) -> None:

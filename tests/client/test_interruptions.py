@@ -9,6 +9,7 @@ import pytest
 
 from sente import ChannelSocket, ClientSettings, Disconnected, Limits, Rejected, RequestTimeout, ServerSettings
 from sente.client import Client, driver
+from sente.client.endpoint import Attempt
 from sente.interfaces import LinkClosed
 from sente.protocol.messages import Event
 from sente.transports.client_asgi import AsgiTransport
@@ -339,7 +340,7 @@ async def test_a_line_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyP
             self.closed = code
 
     stuck = Stuck()
-    socket = driver._Socket(stuck, asyncio.create_task)
+    socket = driver._Socket(stuck, Attempt("", {}, {}), asyncio.create_task)
     socket.send(["one", "two"])
     socket.close(1000, "goodbye")
     await until(lambda: stuck.closed == 1000)

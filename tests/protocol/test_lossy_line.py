@@ -29,7 +29,8 @@ class LossyLine(RuleBasedStateMachine):
     )
     def begin(self, transport: Literal["auto", "ws", "poll"], connected: bool, small: bool, lazy: bool) -> None:
         limits = SMALL if small else Limits()
-        self.world = World(transport, server=ServerSettings(limits=limits), client=ClientSettings(limits=limits))
+        client = ClientSettings(limits=limits, climb_base=2.0)  # so that it goes up and down a few times
+        self.world = World(transport, server=ServerSettings(limits=limits), client=client)
         self.forgetful = False  # whether the server may have forgotten a session
         self.world.lazy_client = lazy
         self.world.connect()
@@ -124,6 +125,23 @@ class LossyLine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.03, 0.2, 1.1, 6.0, 15.0]))
     def time_passes(self, seconds: float) -> None:
         self.world.advance(seconds)
+
+    @rule(moves=st.integers(0, 5), answered=st.booleans())
+    def climb(self, moves: int, answered: bool) -> None:
+        """A client that polls tries a WebSocket now, and gets so far with it; its poll has its answer under way."""
+        world = self.world
+        if world.core.state.open and world.core._climb_at < float("inf"):
+            for wire in list(world.wires):
+                world.move_up(wire)
+            world.core._climb_at = world.now
+            world.advance(0)
+            if answered:
+                world.push(flush=True)
+                world.advance(0)
+            probe = self.wire(0, up=True)
+            for _ in range(moves):
+                if not world.move_up(probe):
+                    world.move_down(probe)
 
     # -- what people and processes do
 

@@ -364,3 +364,79 @@ def test_a_request_larger_than_the_client_takes_is_refused_to_its_asker() -> Non
     with pytest.raises(PackError, match="the client takes"):
         world.session.request(Event("app/ask", "long", 2_000_000), 8, world.now)
     assert not world.ended
+
+
+# -- up again from polling
+
+
+def polling() -> World:
+    """A client that fell back to polling, with a WebSocket beside its poll that has had its pong: the hello is said."""
+    world = World("auto")
+    world.ws_blocked = True
+    world.connect()
+    world.advance(5.1)
+    world.settle(1)
+    assert world.core.state.transport == "poll"
+    return world
+
+
+def climb(world: World) -> Wire:
+    world.advance(10)
+    probe = world.wires[-1]
+    assert probe.ws
+    for _ in range(2):  # open and welcome, ping and pong
+        assert world.move_up(probe)
+        assert world.move_down(probe)
+    assert probe.up[-1][0] == "hello"
+    return probe
+
+
+def test_from_the_hello_on_nothing_is_taken_from_the_polls() -> None:
+    world = polling()
+    world.advance(0)
+    for wire in list(world.wires):
+        world.move_up(wire)
+    poll = world.wires[-1]
+    for _ in range(3):
+        world.push(flush=True)
+    world.advance(0)
+    assert poll.down
+    probe = climb(world)
+    poll.client_gone = False  # its answer had arrived, and was not read yet
+    world.move_down(poll)
+    assert world.got == []
+    world.push(flush=True)
+    world.advance(0)
+    assert world.move_up(probe)
+    while world.move_down(probe):
+        pass
+    assert world.core.state.transport == "ws"
+    world.settle(5)
+    assert world.got == [1, 2, 3, 4]
+    world.check_settled()
+
+
+@pytest.mark.parametrize("hello_arrives", [True, False])
+def test_a_hello_that_is_not_answered_leads_back_to_the_polls(hello_arrives: bool) -> None:
+    world = polling()
+    world.say()  # its POST is under way
+    probe = climb(world)
+    assert world.say()
+    if hello_arrives:
+        assert world.move_up(probe)
+    world.cut(probe)
+    world.push()
+    world.advance(5)
+    assert world.core.state.open
+    assert world.core.state.transport == "poll"
+    world.ws_blocked = True
+    for _ in range(3):
+        for wire in list(world.wires):
+            world.move_up(wire)
+            world.move_down(wire)
+    world.settle(3)
+    assert world.core.state.transport == "poll"
+    assert world.core.state.resumed
+    assert world.handled == [1, 2]
+    assert world.got == [1]
+    world.check_settled()

@@ -14,7 +14,7 @@ from sente.errors import Disconnected
 from sente.protocol import actions as act
 from sente.protocol.client_session import ClientSession
 from sente.protocol.greeting import read_head, read_hello
-from sente.protocol.messages import Event, Packet, read_packet, write_packet
+from sente.protocol.messages import Event, Packet, Ping, Pong, read_packet, write_packet
 from sente.protocol.server_session import ServerSession
 from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ClientSettings, ServerSettings
@@ -300,6 +300,9 @@ class World:
                     wire.server_link, read_packet(json.loads(text), len(text)), len(text), self.now
                 )
                 self.run_server(wire.client)
+            case ("frame", text):
+                assert isinstance(read_packet(json.loads(text)), Ping), "only pings come before the hello"
+                wire.down.append(("frame", *frames((Pong(),), "server")))
             case ("close", code) if wire.client is not None:
                 if code == 1000:
                     wire.client.session.close(1000, "goodbye", self.now, word="goodbye")

@@ -115,6 +115,45 @@ async def refused_hello(chsk: ChannelSocket, first: Any) -> tuple[int, str]:
     return closed
 
 
+PING = [["chsk/ws-ping"], "ping", 0]
+
+
+async def test_a_few_pings_may_come_before_the_hello(chsk: ChannelSocket) -> None:
+    socket = WebSocket(chsk)
+    await socket.accepted()
+    for _ in range(3):
+        socket.say(PING)
+        assert json.loads(await socket.frame()) == ["pong", "ping", 0]
+    assert chsk.stats["sessions"] == 0
+    socket.say({**HELLO, "n": 1})
+    assert json.loads(await socket.frame())[0][0] == "chsk/handshake"
+
+
+async def test_pings_do_not_hold_a_socket(chsk: ChannelSocket) -> None:
+    socket = WebSocket(chsk)
+    await socket.accepted()
+    for _ in range(4):
+        socket.say(PING)
+    for _ in range(3):
+        assert json.loads(await socket.frame()) == ["pong", "ping", 0]
+    refused = await socket.next()
+    assert (refused["type"], refused["code"]) == ("websocket.close", 4400)
+    async with ChannelSocket(settings=ServerSettings(hello_timeout=0.05)) as hasty:
+        socket = WebSocket(hasty)
+        await socket.accepted()
+        socket.say(PING)
+        await socket.frame()
+        assert await socket.closed() == (4408, "no hello came in time")
+
+
+async def test_a_ping_before_the_hello_is_no_longer_than_one() -> None:
+    async with ChannelSocket(settings=ServerSettings(hello_size=100)) as chsk:
+        socket = WebSocket(chsk)
+        await socket.accepted()
+        socket.say([["chsk/ws-ping"], "ping", 0, None, " " * 100])
+        assert (await socket.closed())[0] == 4400
+
+
 async def test_a_hello_may_not_be_late() -> None:
     async with ChannelSocket(settings=ServerSettings(hello_timeout=0.01)) as chsk:
         socket = WebSocket(chsk)

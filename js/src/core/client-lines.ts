@@ -7,7 +7,8 @@ import type { ClientSettings } from "./settings.js";
 
 export const NEVER = Infinity;
 
-export type Use = "ws" | "welcome" | "hello" | "poll" | "post";
+/** `probe`: a WebSocket that is tried beside the polls. `climb`: the same, once it has taken their place. */
+export type Use = "ws" | "welcome" | "hello" | "poll" | "post" | "probe" | "climb";
 
 /** A link in use, and until when the server may take to answer on it. */
 export interface Way {
@@ -26,6 +27,7 @@ export class Lines {
   #pinged = false;
   #silentSince = 0;
   #flush = false;
+  #paused = false; // open, but on its way from one line to another
   #n = 0; // hellos, polls and POSTs so far
 
   constructor(settings: ClientSettings, dialogue: Dialogue, actions: ClientAction[]) {
@@ -69,8 +71,12 @@ export class Lines {
     this.#info = info;
     this.#talk.peer = info.limits;
     this.#talk.acks = info.acks;
+    this.#paused = false;
     this.alive(now);
-    for (const way of this.#ways.values()) way.until = NEVER;
+    for (const way of this.#ways.values()) {
+      way.until = NEVER;
+      if (way.use === "climb") way.use = "ws";
+    }
   }
 
   /** Something came on the WebSocket. */
@@ -81,10 +87,19 @@ export class Lines {
 
   /** Give every link up, in a way that the session survives. */
   close(reason: string): void {
-    for (const link of this.#ways.keys()) this.#actions.push({ type: "close", link, code: 4000, reason });
-    this.#ways.clear();
+    this.pause(reason);
     this.#info = null;
     this.#flush = false;
+  }
+
+  /** Give every link up but this one, and say nothing until the next handshake; a goodbye can still be said. */
+  pause(reason: string, kept?: Link): void {
+    for (const link of this.#ways.keys()) {
+      if (link !== kept) this.#actions.push({ type: "close", link, code: 4000, reason });
+    }
+    this.#ways.clear();
+    if (kept !== undefined) this.#ways.set(kept, { use: "climb", until: NEVER });
+    this.#paused = true;
   }
 
   /** Say what waits, and goodbye. Nobody waits for its answer. */
@@ -114,6 +129,12 @@ export class Lines {
   /** Answer a ping. */
   pong(link: Link): void {
     this.#actions.push({ type: "transmit", link, packets: [{ type: "pong", ack: this.#talk.news() }] });
+  }
+
+  /** See whether frames come through, before anything depends on it. */
+  probe(link: Link, until: number): void {
+    this.waitUntil(link, until);
+    this.#actions.push({ type: "transmit", link, packets: [{ type: "ping", ack: null }] });
   }
 
   /** Say what waits, acknowledge what is due, and keep a poll under way. */
@@ -160,7 +181,7 @@ export class Lines {
   /** When something is due. */
   nextTimer(): number {
     const times = Array.from(this.#ways.values(), (way) => way.until);
-    if (this.#info) {
+    if (this.#info && !this.#paused) {
       if (this.#flush) return 0;
       const due = this.#talk.ackDue();
       const websocket = this.#websocket !== undefined;

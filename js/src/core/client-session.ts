@@ -29,6 +29,8 @@ export class ClientSession {
   #openedAt = 0;
   #serverLeft = -NEVER; // when the server took leave
   #attemptAt = NEVER;
+  #climbAt = NEVER;
+  #climbs = true;
 
   constructor(settings: ClientSettings, options: SessionOptions) {
     this.#settings = settings;
@@ -51,10 +53,10 @@ export class ClientSession {
 
   /** Say goodbye: the session ends, and with it every open request. */
   disconnect(now: number): void {
-    if (this.#phase === "open") this.#lines.takeLeave(now);
+    if (this.state.open) this.#lines.takeLeave(now);
     this.#close(this.#closed(now, "requested-disconnect"));
     this.#phase = "idle";
-    this.#attemptAt = NEVER;
+    this.#attemptAt = this.#climbAt = NEVER;
     this.#token = null;
     this.#dialogue.end();
     this.#set({ nextReconnect: null });
@@ -71,12 +73,13 @@ export class ClientSession {
   /** Use another transport from now on. */
   prefer(transport: Wanted, now: number): void {
     this.#route.prefer(transport);
+    this.#climbAt = NEVER;
     if (this.#phase !== "idle") this.reconnect(now);
   }
 
   /** Say an event; false if the line is closed: then nothing is kept. It leaves with the next `handleTimer`. */
   send(event: ChannelEvent): boolean {
-    if (this.#phase !== "open") return false;
+    if (!this.state.open) return false;
     this.#dialogue.talk.put(event);
     this.#lines.flushSoon();
     return true;
@@ -84,7 +87,7 @@ export class ClientSession {
 
   /** Ask for a reply within `timeout` seconds; a `settle` with the returned ref says what came of it. */
   request(event: ChannelEvent, timeout: number, now: number): number {
-    if (this.#phase !== "open") throw new Disconnected("the client is not connected");
+    if (!this.state.open) throw new Disconnected("the client is not connected");
     const ref = this.#dialogue.ask(event, now + timeout);
     this.#lines.flushSoon();
     return ref;
@@ -114,9 +117,13 @@ export class ClientSession {
   /** The first frame of a new WebSocket, or the body of the GET: the server's welcome. */
   firstFrame(link: Link, plain: unknown, now: number): void {
     const way = this.#lines.get(link);
-    if (!way || this.#phase !== "opening") return;
+    if (!way || (way.use !== "probe" && this.#phase !== "opening")) return;
     if (!isObject(plain) || plain.sente !== VERSION || typeof plain.packer !== "string") {
       return this.broken(link, "the server's first words are no welcome: is this a sente endpoint?", now);
+    }
+    if (way.use === "probe") {
+      if (plain.packer === this.state.packer) return this.#lines.probe(link, now + this.#settings.handshakeTimeout);
+      return this.broken(link, "the WebSocket would be spoken to with another packer", now);
     }
     if (way.use === "welcome") {
       this.#lines.pop(link);
@@ -129,7 +136,9 @@ export class ClientSession {
 
   /** A packet of `size` bytes came on a WebSocket. */
   receive(link: Link, packet: Packet, size: number, now: number): void {
-    if (!this.#lines.get(link)) return;
+    const way = this.#lines.get(link);
+    if (!way) return;
+    if (way.use === "probe") return packet.type === "pong" ? this.#climb(link, now) : undefined;
     this.#lines.alive(now);
     try {
       if (packet.type === "handshake") this.#handshake(packet, now);
@@ -166,7 +175,8 @@ export class ClientSession {
   /** A link ended: with a close code or an HTTP status, or just so. */
   linkLost(link: Link, now: number, code: number | null = null, message = ""): void {
     const way = this.#lines.pop(link);
-    if (way) this.#fall(way, now, code, message);
+    if (way?.use === "probe" || way?.use === "climb") this.#climbFailed(way, now, code, message);
+    else if (way) this.#fall(way, now, code, message);
   }
 
   /** Give a link up that does not do what it should: what came on it cannot be read, say. */
@@ -182,7 +192,8 @@ export class ClientSession {
 
   /** When `handleTimer` is to be called; null: not before the next input. */
   nextTimer(): number | null {
-    const earliest = Math.min(this.#attemptAt, this.#lines.nextTimer(), this.#dialogue.requests.nextTimer());
+    const climbAt = this.#phase === "open" && this.#climbs ? this.#climbAt : NEVER;
+    const earliest = Math.min(this.#attemptAt, climbAt, this.#lines.nextTimer(), this.#dialogue.requests.nextTimer());
     return earliest === NEVER ? null : earliest;
   }
 
@@ -190,6 +201,11 @@ export class ClientSession {
   handleTimer(now: number): void {
     this.#dialogue.handleTimer(now);
     if (now >= this.#attemptAt) this.#attempt(now);
+    if (now >= this.#climbAt && this.#phase === "open" && this.#climbs) {
+      this.#climbAt = NEVER;
+      const link = this.#lines.add("probe", now + this.#settings.handshakeTimeout);
+      this.#actions.push({ type: "openLink", link, transport: "ws" });
+    }
     const overdue = this.#lines.overdue(now);
     if (overdue) this.broken(...overdue, now);
     this.#advance(now);
@@ -241,9 +257,11 @@ export class ClientSession {
     this.#lines.opened(info, now);
     this.#route.opened();
     this.#openedAt = now;
+    this.#planClimb(now);
     const { uid, data: handshakeData } = handshake;
     const firstOpen = !this.state.everOpened;
-    this.#set({ open: true, everOpened: true, firstOpen, uid, handshakeData, resumed: info.resumed, lost });
+    const transport = this.#route.next;
+    this.#set({ transport, open: true, everOpened: true, firstOpen, uid, handshakeData, resumed: info.resumed, lost });
   }
 
   // What the application may have missed since it was last open.
@@ -256,12 +274,49 @@ export class ClientSession {
     return info.lost;
   }
 
+  // -- up again from polling
+
+  /** Whether a WebSocket may be tried beside the polls: not while nobody looks. */
+  set climbs(allowed: boolean) {
+    this.#climbs = allowed;
+  }
+
+  /** The network is another one: a WebSocket is tried at once, if one is to be tried at all. */
+  climbSoon(now: number): void {
+    if (this.#climbAt !== NEVER) this.#climbAt = now;
+  }
+
+  #planClimb(now: number): void {
+    // one that is planned stays so: polls that break now and then do not put it off for ever
+    if (this.#climbAt === NEVER || this.#route.next === "ws") {
+      this.#climbAt = now + this.#route.climbDelay(this.#options.jitter());
+    }
+  }
+
+  // The probe was answered: say hello on it, and from here on take nothing from the polls.
+  #climb(link: Link, now: number): void {
+    this.#lines.pause("climbing", link);
+    this.#route.climb();
+    this.#greet(link, now);
+  }
+
+  // The polls go on, or take over again.
+  #climbFailed(way: Way, now: number, code: number | null, message: string): void {
+    this.#route.fell();
+    this.#set({ lastWsError: this.#closed(now, "downgrading-ws-to-poll", code, message) });
+    this.#climbAt = NEVER;
+    this.#planClimb(now);
+    if (way.use !== "climb") return;
+    this.#lines.pause("falling back");
+    this.#greet(this.#lines.add("hello", NEVER), now);
+  }
+
   // -- losing the line
 
   #fall(way: Way, now: number, code: number | null, message: string): void {
     // an upgrade refused by status is a proxy's work, not the server's
     const status = code !== null && code >= 4000 ? code - 4000 : way.use === "ws" ? null : code;
-    const wasOpen = this.#phase === "open";
+    const wasOpen = this.state.open;
     const closed = this.#closed(now, this.#route.why(wasOpen, status), code, message);
     const ws = wasOpen ? { lastWsClose: closed } : { lastWsError: closed };
     const hello = { packer: null }; // perhaps this is a server that speaks another: let it say so

@@ -27,6 +27,8 @@ export class Route {
   #failures = 0;
   #wsWorked = false;
   #wsAgain = false;
+  #climbed = false; // the WebSocket in use was opened beside polls
+  #climbFailures = 0;
 
   constructor(settings: ClientSettings, wanted: Wanted, renewable: boolean) {
     this.#settings = settings;
@@ -37,7 +39,8 @@ export class Route {
   /** Use this transport from now on. */
   prefer(wanted: Wanted): void {
     this.#wanted = wanted;
-    this.#failures = 0;
+    this.#failures = this.#climbFailures = 0;
+    this.#climbed = false;
     this.next = wanted === "poll" ? "poll" : "ws";
   }
 
@@ -82,8 +85,34 @@ export class Route {
     this.#failures = openFor !== null && openFor >= this.#settings.stable ? 1 : this.#failures + 1;
     if (openFor === null && this.#wanted === "auto" && !answered) {
       this.next = this.next === "ws" ? "poll" : "ws";
+    } else if (openFor !== null && this.#climbed && this.next === "ws") {
+      if (openFor >= this.#settings.climbStable) this.#climbFailures = 0;
+      else if (!answered) this.fell();
+      this.#climbed = false;
     }
     return true;
+  }
+
+  // -- up again from polling
+
+  /** A WebSocket beside the polls works: it is the way from now on. */
+  climb(): void {
+    this.next = "ws";
+    this.#climbed = true;
+  }
+
+  /** It did not work, or not for long: polling again, and more patience with the next one. */
+  fell(): void {
+    this.#climbed = this.#wsWorked = false;
+    this.#climbFailures += 1;
+    this.next = "poll";
+  }
+
+  /** Seconds until a client that polls tries a WebSocket again; infinite if it wants none. */
+  climbDelay(jitter: number): number {
+    if (this.#wanted !== "auto" || this.next !== "poll") return Infinity;
+    const { climbBase, climbCap } = this.#settings;
+    return backoff(this.#climbFailures + 2, climbBase, climbCap, jitter); // 2: where backoff begins with its base
   }
 
   /** The server said goodbye: it is going down, so the next attempt will need patience if it fails. */

@@ -43,6 +43,11 @@ export interface ClientSettings {
   backoffCap: number;
   /** A line that lived so long was good: if it breaks, the next attempt is made at once again. */
   stable: number;
+  /** While polling, a WebSocket is tried beside the polls after so long, and after each failure after twice as long. */
+  climbBase: number;
+  climbCap: number;
+  /** A WebSocket reached that way that lived so long was good; one that broke earlier is followed by polling. */
+  climbStable: number;
   /** Longest time between a server's goodbye and its successor's start for which nothing counts as missed between. */
   restart: number;
   /** POSTs under way at once. */
@@ -75,6 +80,9 @@ const DEFAULTS: ClientSettings = {
   backoffBase: 0.5,
   backoffCap: 30,
   stable: 2,
+  climbBase: 10,
+  climbCap: 300,
+  climbStable: 60,
   restart: 10,
   posts: 2,
   limits: {
