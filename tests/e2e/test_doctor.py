@@ -55,7 +55,7 @@ async def test_a_good_server_passes_and_keeps_nothing(examine: Any) -> None:
     async with serving(chsk) as port:
         report = await examine(f"http://127.0.0.1:{port}/chsk")
         assert (report.code, report.wrong, report.unsure) == (0, [], [])
-        assert "packers: json" in report.text
+        assert "packers: auto,json" in report.text
         assert "held for 0.3 s" in report.text
         await until(lambda: chsk.stats["ended goodbye"] == 1)
 
@@ -183,7 +183,7 @@ async def test_it_prints_each_finding_with_the_lines_to_add(capsys: pytest.Captu
     async with behind(tmp_path, HOST) as url:
         assert await asyncio.to_thread(cli.main, ["doctor", url, "--quick"]) == 1
     said = capsys.readouterr().out
-    assert "ok    packers         json\n" in said
+    assert "ok    packers         auto,json\n" in said
     assert "FAIL  websocket       the upgrade does not get through" in said
     assert f"{'':22}nginx: proxy_http_version 1.1;" in said
     assert "--    poll " in said
