@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from sente.admission import Admission
 from sente.classic import ClassicClients
 from sente.dispatch import Dispatcher, ErrorHook, H, Message
 from sente.draining import drain_on_signals
@@ -96,11 +97,10 @@ class ChannelSocket:
         types = tuple(types)
         served = named_packers(packers, types)
         also = classic_packer(classic, served, types)
-        self._hub = Hub(self._settings, served, security, self._dispatcher, handshake_data, self.send, classic=also)
-        self._gate: Gate = self._hub
-        if trace:
-            self._gate = TracingGate(self._hub, trace if callable(trace) else log_note)
-        self._classic = ClassicTransport(also, ClassicClients(self._hub))
+        self._hub = Hub(self._settings, served, self._dispatcher, self.send, classic=also)
+        door = Admission(self._hub, served, security, handshake_data)
+        self._gate: Gate = TracingGate(door, trace if callable(trace) else log_note) if trace else door
+        self._classic = ClassicTransport(also, ClassicClients(self._hub, door))
         self._websocket = WebSocketTransport()
         self._longpoll = LongPollTransport()
         self._script = ClientScript()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sente.admission import Admission
 from sente.errors import PackError, ProtocolError, Rejected
 from sente.hub import Hub
 from sente.interfaces import UserId, Wire
@@ -14,23 +15,24 @@ from sente.transports.gate import Refusal, ServerLink
 
 
 class ClassicClients:
-    """Implements ``ClassicGate`` for the transport, on the sessions, limits and checks of a hub."""
+    """Implements ``ClassicGate`` for the transport: the sessions of a hub, behind its door."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, hub: Hub, door: Admission) -> None:
         self.settings = hub.settings
+        self._hub = hub
+        self._door = door
 
     def headers(self, connection: Connection) -> list[tuple[str, str]]:
         """The headers of every HTTP answer."""
-        return self._hub.headers(connection)
+        return self._door.headers(connection)
 
     async def refusal(self, connection: Connection, rejected: Rejected) -> Refusal:
         """How a refusal is put."""
-        return await self._hub.refusal(connection, rejected)
+        return await self._door.refusal(connection, rejected)
 
     async def open(self, link: ServerLink, csrf: str | None) -> None:
         """A WebSocket wants to be opened."""
-        uid = await self._hub.identify(link, csrf)
+        uid = await self._door.identify(link, csrf)
         words = await self._greeting(link, uid)
         client = self._enter(link, uid, "ws", opens=True)
         client.session.open(link.number, words, self._hub.now)
@@ -38,7 +40,7 @@ class ClassicClients:
 
     async def poll(self, link: ServerLink, csrf: str | None, *, handshake: bool) -> None:
         """A poll came; ``handshake``: its client begins anew."""
-        uid = await self._hub.identify(link, csrf)
+        uid = await self._door.identify(link, csrf)
         client = self._hub.classic.get(("poll", uid, link.connection.client_id))
         opens = handshake or client is None or not client.session.known
         words = await self._greeting(link, uid) if opens else None
@@ -48,7 +50,7 @@ class ClassicClients:
 
     async def post(self, link: ServerLink, csrf: str | None, frame: Wire) -> None:
         """A POST came with an event."""
-        uid = await self._hub.identify(link, csrf)
+        uid = await self._door.identify(link, csrf)
         said = self._read(link, frame)
         client = self._enter(link, uid, "poll", opens=False)
         if client.session.full:
@@ -84,13 +86,13 @@ class ClassicClients:
         return isinstance(client, ClassicClient) and client.session.full
 
     async def _greeting(self, link: ServerLink, uid: UserId) -> Classic:
-        return greeting(uid, await self._hub.handshake_data(link))
+        return greeting(uid, await self._door.handshake_data(link))
 
     def _enter(self, link: ServerLink, uid: UserId, transport: TransportName, *, opens: bool) -> ClassicClient:
         key = transport, uid, link.connection.client_id
         client = self._hub.classic.get(key)
         if opens or client is None:
-            self._hub.check_room(known=client is not None)
+            self._door.check_room(known=client is not None)
         if client is None:
             session = ClassicSession(self.settings, transport, self._hub.now)
             client = self._hub.classic[key] = ClassicClient(*key, session)
@@ -106,4 +108,4 @@ class ClassicClients:
                 raise ProtocolError(f"the callback could not be echoed: {error}") from error
             return said
 
-        return self._hub.read(link.packer, frame, form)
+        return self._door.read(link.packer, frame, form)

@@ -14,8 +14,20 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sente"
 
 GROUND, CORE, CONTRACTS, PLUGINS, DRIVERS, FACADE = range(6)
-DRIVER = {"hub", "peers", "classic", "dispatch", "security", "sessions", "presence", "push", "draining", "trace"}
-DRIVER |= {"asking", "questions"}
+DRIVER = {
+    "admission",
+    "hub",
+    "peers",
+    "classic",
+    "dispatch",
+    "security",
+    "sessions",
+    "presence",
+    "push",
+    "draining",
+    "trace",
+}
+DRIVER |= {"admission", "asking", "questions"}
 LAYERS = {
     GROUND: {"errors"},
     CORE: {"protocol", "values"},
@@ -156,7 +168,7 @@ def test_what_carries_an_event_is_small() -> None:
     an event through a server of ours.
     """
     places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
-    places |= {"sente.asking", "sente.questions"}
+    places |= {"sente.admission", "sente.asking", "sente.questions"}
     places |= {f"sente.transports.{name}" for name in ("asgi", "websocket", "longpoll")}
     apart = CLASSIC | CLIENT_CORE | {"sente.protocol.classic_client"}
     assert {"sente.hub", "sente.dispatch", *apart} <= FILES.keys()
@@ -170,7 +182,8 @@ def test_what_carries_an_event_is_small() -> None:
 
 
 def test_the_facade_is_thin() -> None:
-    assert lines(PACKAGE / "channel_socket.py") <= 250
+    """What it says to its users is welcome; what it does is counted."""
+    assert lines_of_code(PACKAGE / "channel_socket.py") <= 150
 
 
 def test_the_facade_has_few_members() -> None:

@@ -341,7 +341,7 @@ async def test_secrets_are_in_no_log_and_no_repr(transport: TransportName, caplo
         token = client.info["session"]
         await client.ask("chat/say", {"text": "hi"})
         await client.send("chat/nobody", "0payload")
-        texts += [repr(client) for client in chsk._hub._sessions]
+        texts += [repr(client) for client in chsk._hub.sessions]
         with suppress(AssertionError):  # it is refused
             await client.push(["0unreadable"])
             await client.pull()

@@ -448,7 +448,7 @@ async def test_who_never_reads_is_cut_off(limits: Limits) -> None:
         for _ in range(30):
             chsk.send("ada", "a/b", "x" * 1000, flush=True)
         await line.ended()
-        assert not chsk._hub._links
+        assert not chsk._hub.links
         assert chsk.stats["cut off"] == 1
 
 
@@ -462,8 +462,8 @@ async def test_lines_that_come_and_break_at_any_moment_leave_nothing_behind() ->
             line.disconnect()
             exchange.disconnect()
             await asyncio.gather(line.task, exchange.task)
-        await until(lambda: not chsk._hub._peers)
-        assert not chsk._hub._links and not chsk._hub.classic and not chsk.connected_uids.any
+        await until(lambda: not chsk._hub.peers)
+        assert not chsk._hub.links and not chsk._hub.classic and not chsk.connected_uids.any
 
 
 async def test_a_rejected_says_which_check_it_was() -> None:

@@ -70,7 +70,7 @@ async def check(app: ASGIApp, chsk: ChannelSocket, transport: TransportName, **o
     assert await client.event() == ["chat/said", 1]
     if isinstance(client, PollClient):
         waiting = client.post(client.head(wait=20_000))
-        await until(lambda: chsk._hub._links)
+        await until(lambda: chsk._hub.links)
         assert waiting.waits
         chsk.broadcast("chat/said", 2, flush=True)
         client.absorb(await waiting.answer())

@@ -1,0 +1,130 @@
+"""The door: what must be right before a link belongs to a client, and what its frames say."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from sente.dispatch import log
+from sente.errors import ProtocolError, Rejected
+from sente.hub import Hub
+from sente.interfaces import Packer, UserId, Wire
+from sente.packers.negotiation import choose
+from sente.protocol.actions import TransportName
+from sente.protocol.greeting import Head, Hello
+from sente.protocol.messages import read_packet
+from sente.protocol.sessions import Client
+from sente.push import read_frame
+from sente.security import Hook, Security, ask
+from sente.transports.asgi import Connection, wire_size
+from sente.transports.gate import Refusal, ServerLink
+
+T = TypeVar("T")
+
+
+class Admission:
+    """Implements ``Gate`` for the transports: checks and reads, and hands over to the sessions of a hub."""
+
+    def __init__(
+        self, hub: Hub, packers: Sequence[Packer], security: Security, handshake_data: Hook[Any] | None
+    ) -> None:
+        self.settings = hub.settings
+        self._hub = hub
+        self._packers = packers
+        self._security = security
+        self._handshake_data = handshake_data
+
+    def check(self, connection: Connection) -> Packer:
+        """What can be said before a hello."""
+        if not connection.client_id:
+            raise Rejected(400, "client-id is missing: 1 to 128 of A-Z a-z 0-9 . _ ~ : - in the query")
+        return choose(self._packers, connection.query.get("packers", ""))
+
+    def headers(self, connection: Connection) -> list[tuple[str, str]]:
+        """The headers of every HTTP answer."""
+        return self._security.headers(connection)
+
+    async def refusal(self, connection: Connection, rejected: Rejected) -> Refusal:
+        """How a refusal is put."""
+        self._hub.stats[f"rejected {rejected.status}"] += 1
+        return await self._security.refusal(connection, rejected)
+
+    async def admit(self, link: ServerLink, hello: Hello, *, websocket: bool) -> None:
+        """A hello came."""
+        token = hello.session or ""
+        self.check_room(known=self._hub.sessions.find(token) is not None)
+        uid = await self.identify(link, hello.csrf)
+        data = await self.handshake_data(link)
+        before = self._hub.sessions.find(token)
+        self.check_room(known=before is not None)  # again: the hooks may have taken their time
+        now = self._hub.now
+        transport: TransportName = "ws" if websocket else "poll"
+        client = self._hub.sessions.meet(link.number, transport, hello, link.connection.client_id, uid, data, now)
+        self._hub.enter(link, client, hello.auth)
+        if before is not None and before is not client:
+            self._hub.run(before)
+        self._hub.run(client)
+
+    def check_room(self, *, known: bool) -> None:
+        """Whether a client may come in: one that is ``known`` takes no room. Raises ``Rejected``."""
+        if self._hub.draining:
+            raise Rejected(503, "retry_after=1000")
+        if len(self._hub.sessions) + len(self._hub.classic) >= self.settings.sessions and not known:
+            self._hub.stats["full"] += 1
+            raise Rejected(503, "retry_after=5000")
+
+    async def identify(self, link: ServerLink, csrf: str | None) -> UserId:
+        """Run the pipeline on a link, and name it. Raises ``Rejected``."""
+        uid = await self._security.check(link.connection, csrf=csrf)
+        link.number = self._hub.new_number()
+        return uid
+
+    async def handshake_data(self, link: ServerLink) -> Any:
+        """What this client is given when it connects. Raises ``PackError``, to the application."""
+        data = await ask(self._handshake_data, link.connection) if self._handshake_data is not None else None
+        link.packer.pack(data)
+        return data
+
+    async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:
+        """A poll or POST came."""
+        client = self._hub.sessions.find(head.session)
+        if client is None or client.client_id != link.connection.client_id:
+            raise Rejected(410, "this session is gone: say hello again")
+        link.connection = Connection(link.connection.scope, self._hub.peers[client].auth)
+        uid = await self._security.check(link.connection, csrf=None, csrf_known=True)
+        if uid != client.uid:
+            raise Rejected(410, "another user is logged in: say hello again")
+        packets = [(self.read(link.packer, frame, read_packet), wire_size(frame)) for frame in frames]
+        link.number = self._hub.new_number()
+        self._hub.links[link.number] = link, client
+        client.session.exchange(link.number, head, packets, self._hub.now)
+        self._hub.run(client)
+
+    def receive(self, link: ServerLink, frame: Wire) -> None:
+        """A frame came on a WebSocket. One that cannot be read costs the link, not the session."""
+        if not isinstance(client := self._hub.client_of(link), Client):
+            return
+        try:
+            packet = self.read(link.packer, frame, read_packet)
+        except ProtocolError as error:
+            link.close(error.close_code, error.reason)
+            return self.lost(link)
+        client.session.receive(link.number, packet, wire_size(frame), self._hub.now)
+        self._hub.run(client)
+
+    def said_goodbye(self, link: ServerLink) -> None:
+        """A WebSocket was closed with 1000."""
+        if (client := self._hub.client_of(link)) is not None:
+            client.session.close(1000, "goodbye", self._hub.now, word="goodbye")
+            self._hub.run(client)
+
+    def read(self, packer: Packer, frame: Wire, form: Callable[[Any, int], T]) -> T:
+        """What a frame holds, given by ``form``. Raises ``ProtocolError``, nothing else."""
+        try:
+            return read_frame(frame, packer, self.settings.limits.packet, form)
+        except ProtocolError as error:
+            self._hub.stats["unreadable"] += 1
+            log.info("unreadable packet: %s", error)
+            raise
+
+    def lost(self, link: ServerLink, *, cut: bool = False) -> None:
+        """The link is gone."""
+        self._hub.lost(link, cut=cut)
