@@ -92,7 +92,8 @@ class Admission:
         uid = await self._security.check(link.connection, csrf=None, csrf_known=True)
         if uid != client.uid:
             raise Rejected(410, "another user is logged in: say hello again")
-        packets = [(self.read(link.packer, frame, read_packet), wire_size(frame)) for frame in frames]
+        sizes = [wire_size(frame) for frame in frames]
+        packets = [(self.read(link.packer, *of, read_packet), of[1]) for of in zip(frames, sizes, strict=True)]
         link.number = self._hub.new_number()
         self._hub.links[link.number] = link, client
         client.session.exchange(link.number, head, packets, self._hub.now)
@@ -100,14 +101,16 @@ class Admission:
 
     def receive(self, link: ServerLink, frame: Wire) -> None:
         """A frame came on a WebSocket. One that cannot be read costs the link, not the session."""
-        if not isinstance(client := self._hub.client_of(link), Client):
+        client = self._hub.client_of(link)
+        if not isinstance(client, Client):
             return
+        size = wire_size(frame)
         try:
-            packet = self.read(link.packer, frame, read_packet)
+            packet = self.read(link.packer, frame, size, read_packet)
         except ProtocolError as error:
             link.close(error.close_code, error.reason)
             return self.lost(link)
-        client.session.receive(link.number, packet, wire_size(frame), self._hub.now)
+        client.session.receive(link.number, packet, size, self._hub.now)
         self._hub.run(client)
 
     def said_goodbye(self, link: ServerLink) -> None:
@@ -116,10 +119,10 @@ class Admission:
             client.session.close(1000, "goodbye", self._hub.now, word="goodbye")
             self._hub.run(client)
 
-    def read(self, packer: Packer, frame: Wire, form: Callable[[Any, int], T]) -> T:
-        """What a frame holds, given by ``form``. Raises ``ProtocolError``, nothing else."""
+    def read(self, packer: Packer, frame: Wire, size: int, form: Callable[[Any, int], T]) -> T:
+        """What a frame of so many bytes holds, given by ``form``. Raises ``ProtocolError``, nothing else."""
         try:
-            return read_frame(frame, packer, self.settings.limits.packet, form)
+            return read_frame(frame, size, packer, self.settings.limits.packet, form)
         except ProtocolError as error:
             self._hub.stats["unreadable"] += 1
             log.info("unreadable packet: %s", error)

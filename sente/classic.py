@@ -10,7 +10,7 @@ from sente.protocol.actions import TransportName
 from sente.protocol.classic import Said, greeting, read_said
 from sente.protocol.classic_session import ClassicClient, ClassicSession
 from sente.protocol.messages import Classic
-from sente.transports.asgi import Connection
+from sente.transports.asgi import Connection, wire_size
 from sente.transports.gate import Refusal, ServerLink
 
 
@@ -108,4 +108,4 @@ class ClassicClients:
                 raise ProtocolError(f"the callback could not be echoed: {error}") from error
             return said
 
-        return self._door.read(link.packer, frame, form)
+        return self._door.read(link.packer, frame, wire_size(frame), form)

@@ -13,6 +13,7 @@ from sente.errors import ConfigError, Disconnected, RequestFailed, SenteError
 from sente.interfaces import UserId
 from sente.protocol.messages import BAD_EVENT, is_event_id
 from sente.transports.asgi import Connection
+from sente.workers import Worker, Workers
 
 log = logging.getLogger("sente")
 
@@ -67,16 +68,11 @@ class Handler:
 
     function: AnyHandler
     concurrent: bool
+    cancellable: bool
+    """Whether it can be stopped: a thread cannot."""
 
-    @property
-    def cancellable(self) -> bool:
-        """Whether it can be stopped: a thread cannot."""
-        return inspect.iscoroutinefunction(self.function)
-
-    async def __call__(self, message: Message) -> Any:
-        """Call the function and wait for what it returns."""
-        if self.cancellable:
-            return await self.function(message)
+    async def in_thread(self, message: Message) -> Any:
+        """Call the function in a thread, and wait for what it returns."""
         result = await asyncio.to_thread(self.function, message)
         return await result if inspect.isawaitable(result) else result
 
@@ -88,7 +84,8 @@ class Dispatcher:
         self.on_error: ErrorHook | None = None
         self._handlers: dict[str, Handler] = {}
         self._streams: list[Stream] = []
-        self._tasks: dict[Message, asyncio.Task[None]] = {}
+        self._workers = Workers()
+        self._open = 0  # jobs that are not done
         self._closing = False
 
     def on(self, event_id: str, *, concurrent: bool = False) -> Callable[[H], H]:
@@ -99,7 +96,7 @@ class Dispatcher:
             raise ConfigError(f"on({event_id!r}): this event has a handler already")
 
         def register(function: H) -> H:
-            self._handlers[event_id] = Handler(function, concurrent)
+            self._handlers[event_id] = Handler(function, concurrent, inspect.iscoroutinefunction(function))
             return function
 
         return register
@@ -117,8 +114,8 @@ class Dispatcher:
 
     @property
     def busy(self) -> bool:
-        """Whether a handler runs."""
-        return bool(self._tasks)
+        """Whether a handler runs, or is about to."""
+        return self._open > 0
 
     def wants(self, event_id: str) -> bool:
         """Whether anything would become of such an event."""
@@ -129,24 +126,10 @@ class Dispatcher:
         handler = self._handlers.get(message.id)
         return handler is not None and handler.concurrent
 
-    async def handle(self, message: Message) -> None:
-        """Handle one message. Nothing is raised: errors go to the asker, the log and the error hook."""
-        try:
-            await self._handle(message)
-        except RequestFailed as failed:
-            if message.fail is not None:
-                message.fail(failed)
-            else:
-                await self._report(failed, message)
-        except Exception as error:  # whatever a handler raises: no detail crosses the wire
-            if message.fail is not None:
-                message.fail(RequestFailed("internal", "the server could not handle this"))
-            await self._report(error, message)
-
     async def _handle(self, message: Message) -> None:
         handler = self._handlers.get(message.id)
         if handler is not None:
-            result = await handler(message)
+            result = await (handler.function(message) if handler.cancellable else handler.in_thread(message))
             if message.reply is not None:
                 if message.id == BAD_EVENT:
                     raise _invalid_event()
@@ -171,34 +154,46 @@ class Dispatcher:
             except Exception:
                 log.exception("on_error raised")
 
-    def spawn(self, message: Message, done: Callable[[], None]) -> None:
-        """Handle a message beside the others; ``done`` is called afterwards."""
-        if self._closing:  # what waited for a handler that is being stopped
-            return
+    def begin(self, job: "Job") -> None:
+        """Handle a message beside the others; the job's ``finish`` is called afterwards."""
+        if not self._closing:  # else it waited for a handler that is being stopped
+            self._open += 1
+            self._workers.put(partial(self._run, job))
 
-        async def run() -> None:
-            try:
-                await self.handle(message)
-            finally:
-                done()
+    async def _run(self, job: "Job", worker: Worker) -> None:
+        """Handle the job's message. Nothing is raised: errors go to the asker, the log and the error hook."""
+        job.worker = worker
+        message = job.message
+        try:
+            if not job.cancelled:
+                await self._handle(message)
+        except RequestFailed as failed:
+            if message.fail is not None:
+                message.fail(failed)
+            else:
+                await self._report(failed, message)
+        except Exception as error:  # whatever a handler raises: no detail crosses the wire
+            if message.fail is not None:
+                message.fail(RequestFailed("internal", "the server could not handle this"))
+            await self._report(error, message)
+        finally:
+            job.worker = None
+            self._open -= 1
+            job.finish(job)
 
-        task = self._tasks[message] = asyncio.create_task(run())
-        task.add_done_callback(lambda _: self._tasks.pop(message))
-
-    def cancel(self, message: Message) -> bool:
-        """Stop what handles the message, unless it is a sync function; False if nothing handles it."""
-        task = self._tasks.get(message)
-        handler = self._handlers.get(message.id)
-        if task is not None and (handler is None or handler.cancellable):
-            task.cancel()
-        return task is not None
+    def cancel(self, job: "Job") -> None:
+        """Stop what handles the job's message, unless it is a sync function."""
+        handler = self._handlers.get(job.message.id)
+        if job.worker is None:
+            job.cancelled = True  # before it begins
+        elif handler is None or handler.cancellable:
+            job.worker.cancel()
 
     async def aclose(self) -> None:
         """Stop the handlers that still run."""
         self._closing = True
-        for task in (tasks := list(self._tasks.values())):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._workers.aclose()
+        self._open = 0
         self._closing = False
 
 
@@ -239,50 +234,62 @@ class Stream:
         self._room.set()
 
 
+@dataclass(slots=True, eq=False)
+class Job:
+    """A message on its way through a lane; ``done`` is called when it has been handled."""
+
+    message: Message
+    done: Callable[[], None]
+    finish: "Callable[[Job], None]"
+    ref: int | None
+    worker: Worker | None = None
+    """What handles it."""
+    cancelled: bool = False
+
+
 class Lane:
-    """The messages of one client, handled one after the other by a task that runs only while there are some."""
+    """The messages of one client, handled one after the other."""
 
     __slots__ = ("_asked", "_dispatcher", "_queue", "_running")
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        self._queue: deque[tuple[Message, Callable[[], None]]] = deque()
+        self._queue: deque[Job] = deque()
         self._running = False
-        self._asked: dict[int, Message] = {}
+        self._asked: dict[int, Job] = {}
 
     def put(self, message: Message, done: Callable[[], None], ref: int | None = None) -> None:
         """Handle ``message`` after those before it, or beside them if its handler opted out; then call ``done``.
 
         ``ref`` names a request for ``cancel``.
         """
+        concurrent = self._dispatcher.is_concurrent(message)
+        job = Job(message, done, self._done if concurrent else self._next, ref)
         if ref is not None:
-            self._asked[ref] = message
-            done = partial(self._answered, ref, done)
-        if self._dispatcher.is_concurrent(message):
-            return self._dispatcher.spawn(message, done)
-        self._queue.append((message, done))
-        if not self._running:
-            self._next()
+            self._asked[ref] = job
+        if not concurrent and self._running:
+            return self._queue.append(job)
+        self._running |= not concurrent
+        self._dispatcher.begin(job)
 
     def cancel(self, ref: int) -> None:
         """Nobody waits for the reply to this request any more. One that is done is done."""
-        message = self._asked.get(ref)
-        if message is None or self._dispatcher.cancel(message):
+        job = self._asked.get(ref)
+        if job is None:
             return
-        for waiting in [waiting for waiting in self._queue if waiting[0] is message]:
-            self._queue.remove(waiting)
-            waiting[1]()
+        if job in self._queue:
+            self._queue.remove(job)
+            self._done(job)
+        else:
+            self._dispatcher.cancel(job)
 
-    def _answered(self, ref: int, done: Callable[[], None]) -> None:
-        del self._asked[ref]
-        done()
+    def _done(self, job: Job) -> None:
+        if job.ref is not None:
+            del self._asked[job.ref]
+        job.done()
 
-    def _next(self) -> None:
+    def _next(self, job: Job) -> None:
+        self._done(job)
         self._running = bool(self._queue)
         if self._queue:
-            message, done = self._queue.popleft()
-            self._dispatcher.spawn(message, partial(self._finish, done))
-
-    def _finish(self, done: Callable[[], None]) -> None:
-        done()
-        self._next()
+            self._dispatcher.begin(self._queue.popleft())

@@ -35,7 +35,7 @@ from sente.protocol.classic_session import ClassicClient, ClassicKey
 from sente.protocol.messages import is_event_id
 from sente.protocol.sessions import Sessions
 from sente.protocol.settings import ServerSettings
-from sente.push import Push, Receipt, pack_event, pack_value, write_frame
+from sente.push import PackedValue, Push, Receipt, pack_event, pack_value, write_frame
 from sente.questions import Questions
 from sente.transports.gate import ServerLink
 
@@ -65,7 +65,8 @@ class Hub:
         self._numbers = itertools.count(1)
         self.links: dict[int, tuple[ServerLink, AnyClient]] = {}
         self.peers = Peers(dispatcher)
-        self.questions = Questions(self._push, self.run)
+        self.questions = Questions(self._push, self.look_after)
+        self._touched: dict[AnyClient, None] = {}  # to be looked after at the end of this turn of the loop
         self.draining = False
         self._presence_lane = Lane(dispatcher)
         self.sessions = self._new_sessions(now=0.0)
@@ -77,7 +78,7 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self.draining = False
-        for kept in (self.links, self.peers, self.classic, self.presence):  # from an earlier start
+        for kept in (self.links, self.peers, self.classic, self.presence, self._touched):  # from an earlier start
             kept.clear()
         self.questions.start(self._loop)
         self._presence_lane = Lane(self._dispatcher)
@@ -115,6 +116,7 @@ class Hub:
         for client in self.peers.everyone():
             client.session.close(1001, "the server restarts", self.now, word="stopped")
             self.run(client)
+        self._look_after_all()
         self.peers.stop()
         await self._dispatcher.aclose()
 
@@ -216,24 +218,54 @@ class Hub:
     # -- driving sessions
 
     def run(self, client: AnyClient) -> None:
-        """Carry out what a session asks for, and plan its next timer."""
-        while actions := client.session.take_actions():
-            for action in actions:
+        """Carry out what a session asks for, and look after it later."""
+        self._carry_out(client)
+        self.look_after(client)
+
+    def look_after(self, client: AnyClient) -> None:
+        """See to what is due in a session, and plan its next timer, at the end of this turn of the event loop: once,
+        however much happens until then. So what is said in one turn leaves together."""
+        if client not in self._touched:
+            if not self._touched:
+                self._loop.call_soon(self._look_after_all)
+            self._touched[client] = None
+
+    def _look_after_all(self) -> None:
+        touched, self._touched = iter(self._touched), {}
+        now = self.now
+        try:
+            for client in touched:
+                self._look_after(client, now)
+        finally:  # whatever happens to one, the rest are looked after
+            for client in touched:
+                self.look_after(client)
+
+    def _look_after(self, client: AnyClient, now: float) -> None:
+        self._carry_out(client)
+        when = client.session.next_timer()
+        if when is not None and when <= now:
+            client.session.handle_timer(now)
+            self._carry_out(client)
+            when = client.session.next_timer()
+        self.peers.plan(client, when, self._loop, self.look_after)
+
+    def _carry_out(self, client: AnyClient) -> None:
+        while client.session.actions:
+            for action in client.session.take_actions():
                 self._act(client, action)
-        self.peers.plan(client, self._loop, self._tick)
 
     def _act(self, client: AnyClient, action: ServerAction) -> None:
         match action:
             case Transmit(number, packets) if number in self.links:
                 link = self.links[number][0]
                 link.transmit([write_frame(packet, link.packer) for packet in packets])
+            case Deliver():
+                self._deliver(client, action)
             case Answer(number, head, packets) if number in self.links:
                 link = self.links.pop(number)[0]
                 link.answer(head, [write_frame(packet, link.packer) for packet in packets])
             case Close(number, code, reason) if number in self.links:
                 self.links.pop(number)[0].close(code, reason)
-            case Deliver():
-                self._deliver(client, action)
             case Cancelled(ref):
                 self.peers[client].lane.cancel(ref)
             case Settle():
@@ -257,34 +289,29 @@ class Hub:
             case _:
                 pass  # for a link that is gone already
 
-    def _tick(self, client: AnyClient) -> None:
-        client.session.handle_timer(self.now)
-        self.run(client)
-
     def _deliver(self, client: AnyClient, delivery: Deliver) -> None:
         self.stats["received"] += 1
-        peer, event = self.peers[client], delivery.event
-        connection = self.links[delivery.link][0].connection if delivery.link in self.links else peer.connection
+        peer, event, ref = self.peers[client], delivery.event, delivery.ref
+        link = self.links.get(delivery.link)
+        connection = peer.connection if link is None else link[0].connection
         message = Message(event.id, event.data, client.uid, client.client_id, connection, self._facade_send)
         message.request = partial(self.questions.ask, client)
-        if (ref := delivery.ref) is not None:
-            message.reply = lambda value: self._reply(client, ref, value)
-            message.fail = lambda error: self._fail(client, ref, error)
+        if ref is not None:
+            message.reply = partial(self._reply, client, ref)
+            message.fail = partial(self._fail, client, ref)
+        peer.lane.put(message, partial(self._handled, client), ref)
 
-        def done() -> None:
-            client.session.handled(self.now)
-            self.run(client)
-
-        peer.lane.put(message, done, delivery.ref)
+    def _handled(self, client: AnyClient) -> None:
+        client.session.handled(self.now)
+        self.run(client)
 
     def _reply(self, client: AnyClient, ref: int, value: Any, *, failed: bool = False) -> None:
         packed = pack_value(value, self.spoken.packers)
+        self._in_loop(lambda: self._put_reply(client, ref, packed, failed))
 
-        def put() -> None:
-            client.session.reply(ref, packed, self.now, failed=failed, size=packed.size)
-            self.run(client)
-
-        self._in_loop(put)
+    def _put_reply(self, client: AnyClient, ref: int, packed: PackedValue, failed: bool) -> None:
+        client.session.reply(ref, packed, self.now, failed=failed, size=packed.size)
+        self.look_after(client)
 
     def _fail(self, client: AnyClient, ref: int, error: RequestFailed) -> None:
         try:

@@ -5,7 +5,7 @@ A plug-in is an object with the methods of one of these protocols; it is handed 
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, Literal, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 Wire: TypeAlias = str | bytes
 """What a packer writes: ``str`` travels as a text frame, ``bytes`` as a binary one."""
@@ -83,7 +83,8 @@ def joinable(packer: Packer) -> JoinablePacker | None:
     >>> joinable(get("json")).join(["1", "2"])
     '[1,2]'
     """
-    return cast(JoinablePacker, packer) if _has_parts(type(packer)) else None
+    found: Any = packer
+    return found if _has_parts(type(packer)) else None
 
 
 @lru_cache(maxsize=256)

@@ -77,13 +77,15 @@ class Peers:
         if not same_user:
             del self._running[client.uid]
 
-    def plan(self, client: AnyClient, loop: asyncio.AbstractEventLoop, wake: Callable[[AnyClient], None]) -> None:
-        """Have ``wake`` called when the session's next timer is due; forget a client that is done."""
+    def plan(
+        self, client: AnyClient, when: float | None, loop: asyncio.AbstractEventLoop, wake: Callable[[AnyClient], None]
+    ) -> None:
+        """Have ``wake`` called when the session's next timer is due; forget a client that is done.
+
+        A timer that is set and goes off too early is left alone: most of them are put off again and again.
+        """
         peer = self._peers.get(client)
-        if peer is None:
-            return
-        when = client.session.next_timer()
-        if when is not None and peer.timer is not None and when >= peer.due:
+        if peer is None or (when is not None and peer.timer is not None and when >= peer.due):
             return
         if peer.timer is not None:
             peer.timer.cancel()

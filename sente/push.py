@@ -1,7 +1,7 @@
 """An event on its way to many clients: packed once per packer, and shared."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sente.errors import ConfigError, PackError, ProtocolError, UnpackError
@@ -13,7 +13,7 @@ from sente.transports.asgi import wire_size
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Push(Event):
     """An event with its packed forms, by the identity of the packer: variants of one have the same name."""
 
@@ -69,7 +69,7 @@ def _say_where(packer: Packer, data: Any) -> None:
         raise PackError(error.reason, path=f"data{error.path.removeprefix('value')}") from error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PackedValue:
     """A reply's value as it was when it was given: the application may go on changing its own, and a cut line may make
     it leave twice."""
@@ -87,25 +87,26 @@ def pack_value(value: Any, packers: Sequence[Packer]) -> PackedValue:
     Raises:
         PackError: one of the packers has no word for something in it.
     """
-    wires: list[tuple[Packer, Wire]] = []
     forms: dict[int, Any] = {}
+    size = 0
     for packer in packers:
         if joining := joinable(packer):
             wire = forms[id(packer)] = joining.part(value)
         else:
             wire = packer.pack(value)
             forms[id(packer)] = packer.unpack(wire)
-        wires.append((packer, wire))
-    return PackedValue(forms, max(wire_size(wire) for _, wire in wires), wires[0])
+        if not size:
+            source = packer, wire
+        size = max(size, wire_size(wire))
+    return PackedValue(forms, size, source)
 
 
-def read_frame(frame: Wire, packer: Packer, limit: int, form: Callable[[Any, int], T]) -> T:
-    """What a frame of at most ``limit`` bytes holds, given by ``form`` from plain value and size.
+def read_frame(frame: Wire, size: int, packer: Packer, limit: int, form: Callable[[Any, int], T]) -> T:
+    """What a frame of ``size`` bytes, at most ``limit``, holds, given by ``form`` from plain value and size.
 
     Raises:
         ProtocolError: it is too long, or cannot be read.
     """
-    size = wire_size(frame)
     if size > limit:
         raise ProtocolError(f"the server takes packets of {limit} bytes", 4413)
     try:
@@ -117,7 +118,8 @@ def read_frame(frame: Wire, packer: Packer, limit: int, form: Callable[[Any, int
 def write_frame(packet: Packet, packer: Packer) -> Wire:
     """The frame of a packet from the server. A batch is joined from the parts of its events, where the packer can."""
     if isinstance(packet, Reply) and isinstance(packet.value, PackedValue):
-        return _join(write_packet(replace(packet, value=_form(packet.value, packer)), "server"), packer)
+        status = "error" if packet.failed else "reply"
+        return _join([_form(packet.value, packer), packet.ref, packet.seq, packet.ack, status], packer)
     if isinstance(packet, Classic) and isinstance(packet.message, PackedValue):
         return _join([_form(packet.message, packer), packet.ref], packer)
     if isinstance(packet, Request) and (joining := joinable(packer)):
@@ -151,7 +153,7 @@ def _join(plain: list[Any], packer: Packer) -> Wire:
     joining = joinable(packer)
     if joining is None:
         return packer.pack(plain)
-    return joining.frame(joining.join([plain[0], *(joining.part(part) for part in plain[1:])]))
+    return joining.frame(joining.join([plain[0], *map(joining.part, plain[1:])]))
 
 
 def _part(event: Event, packer: JoinablePacker) -> Any:

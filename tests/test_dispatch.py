@@ -166,7 +166,7 @@ async def begin(dispatcher: Dispatcher) -> AsyncIterator[Message]:
     stream = dispatcher.messages()
     first = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
-    await dispatcher.handle(message(data=0))
+    Lane(dispatcher).put(message(data=0), lambda: None)
     assert (await first).data == 0
     return stream
 

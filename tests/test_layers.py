@@ -31,7 +31,7 @@ DRIVER |= {"admission", "asking", "questions"}
 LAYERS = {
     GROUND: {"errors"},
     CORE: {"protocol", "values"},
-    CONTRACTS: {"interfaces"},
+    CONTRACTS: {"interfaces", "workers"},
     PLUGINS: {"packers", "events", "transports", "brokers"},
     DRIVERS: DRIVER,
 }
@@ -168,7 +168,7 @@ def test_what_carries_an_event_is_small() -> None:
     an event through a server of ours.
     """
     places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
-    places |= {"sente.admission", "sente.asking", "sente.questions"}
+    places |= {"sente.admission", "sente.workers", "sente.asking", "sente.questions"}
     places |= {f"sente.transports.{name}" for name in ("asgi", "websocket", "longpoll")}
     apart = CLASSIC | CLIENT_CORE | {"sente.protocol.classic_client"}
     assert {"sente.hub", "sente.dispatch", *apart} <= FILES.keys()

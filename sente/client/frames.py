@@ -12,7 +12,7 @@ from sente.protocol.messages import Event, Events, Packet, Reply, Request, write
 log = logging.getLogger("sente.client")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Said(Event):
     """An event with its packed form."""
 

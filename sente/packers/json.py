@@ -70,7 +70,7 @@ class JsonPacker:
 
     def part(self, value: Any, /) -> str:
         """A value to be joined with others: packed."""
-        return self.pack(value)
+        return str(value) if type(value) is int and 0 <= value < 2**53 else self.pack(value)
 
     def unpack(self, wire: Wire, /) -> Any:
         """Read a value.

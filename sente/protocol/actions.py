@@ -11,7 +11,7 @@ Link: TypeAlias = int
 """A name the driver gives to a WebSocket or to one HTTP exchange; never used twice."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Transmit:
     """Send packets on a WebSocket, each as one frame."""
 
@@ -19,7 +19,7 @@ class Transmit:
     packets: tuple[Packet, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """End an HTTP exchange with status 200: the head, then the packets. Server only."""
 
@@ -40,7 +40,7 @@ class Close:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deliver:
     """Hand an event to the application; ``ref`` if it asks for a reply. ``link`` is what it came on (server only)."""
 

@@ -74,7 +74,7 @@ class ClassicSession:
     def __init__(self, settings: ServerSettings, transport: TransportName, now: float) -> None:
         self._settings = settings
         self._transport: TransportName = transport
-        self._actions: list[ServerAction] = []
+        self.actions: list[ServerAction] = []
         self._registered = False
         self._present = False
         self._ended = False
@@ -92,7 +92,7 @@ class ClassicSession:
     def open(self, link: Link, greeting: Classic, now: float) -> None:
         """A WebSocket passed the checks: greet it; from now on it gets the pushes."""
         self._registered = True
-        self._actions.append(Transmit(link, (greeting,)))
+        self.actions.append(Transmit(link, (greeting,)))
         self._add(link, now + self._settings.ping, now)
 
     def receive(self, link: Link, said: Said, now: float) -> None:
@@ -137,7 +137,7 @@ class ClassicSession:
         if not self._registered:
             return
         if len(self._waiting) >= limits.outbox or self._waiting_bytes + event.size > limits.outbox_bytes:
-            self._actions.append(Dropped(1))
+            self.actions.append(Dropped(1))
             return
         self._waiting.append(event)
         self._waiting_bytes += event.size
@@ -173,7 +173,7 @@ class ClassicSession:
             self._away_since = now
         code_here = 1000 if self._transport == "ws" and code >= 4000 else code
         for link in dict.fromkeys([*self._lines, *(asked.link for asked in self._asked.values())]):
-            self._actions.append(Close(link, code_here, reason))
+            self.actions.append(Close(link, code_here, reason))
         self._lines.clear()
         self._asked.clear()
         self._end(word)
@@ -192,7 +192,7 @@ class ClassicSession:
 
     def take_actions(self) -> list[ServerAction]:
         """The work that came up since the last call, to be done in order."""
-        actions, self._actions = self._actions, []
+        actions, self.actions = self.actions, []
         return actions
 
     def next_timer(self) -> float | None:
@@ -225,11 +225,11 @@ class ClassicSession:
         self._lines[link] = _Line(due)
         if len(self._lines) > LINES:
             oldest = next(iter(self._lines))
-            self._actions.append(Close(oldest, 1000 if self._transport == "ws" else 4409, "replaced by newer ones"))
+            self.actions.append(Close(oldest, 1000 if self._transport == "ws" else 4409, "replaced by newer ones"))
             self.link_lost(oldest, now)
         if not self._present:
             self._present = True
-            self._actions.append(PresenceChanged(self._transport))
+            self.actions.append(PresenceChanged(self._transport))
         self._advance(now)
 
     def _overdue(self, link: Link, now: float) -> None:
@@ -239,10 +239,10 @@ class ClassicSession:
             self._answer(link, TIMEOUT)
         elif line.pinged and not self.full:
             self.link_lost(link, now)
-            self._actions.append(Close(link, 1000, "no sign of life"))
+            self.actions.append(Close(link, 1000, "no sign of life"))
         else:
             line.due, line.pinged = now + self._settings.ping_timeout, True
-            self._actions.append(Transmit(link, (SERVER_PING,)))
+            self.actions.append(Transmit(link, (SERVER_PING,)))
 
     def _take(self, link: Link, said: Said, until: float) -> None:
         event, ref = said.event, None
@@ -261,16 +261,16 @@ class ClassicSession:
             ref = self._last_ref = self._last_ref + 1
             self._asked[ref] = _Asked(link, said.ref, until)
         self._unhandled += 1
-        self._actions.append(Deliver(event, ref, link))
+        self.actions.append(Deliver(event, ref, link))
 
     def _respond(self, link: Link, packet: Classic) -> None:
         if self._transport == "ws":
-            self._actions.append(Transmit(link, (packet,)))
+            self.actions.append(Transmit(link, (packet,)))
         else:
             self._answer(link, Classic(packet.message))  # the callback is the exchange itself
 
     def _answer(self, link: Link, packet: Classic | Events) -> None:
-        self._actions.append(Answer(link, {}, (packet,)))
+        self.actions.append(Answer(link, {}, (packet,)))
 
     def _advance(self, now: float) -> None:
         """Send what waits on the newest line, if it is time."""
@@ -278,7 +278,7 @@ class ClassicSession:
             link = next(reversed(self._lines))
             batch = self._batch()
             if self._transport == "ws":
-                self._actions.append(Transmit(link, (batch,)))
+                self.actions.append(Transmit(link, (batch,)))
             else:
                 self.link_lost(link, now)
                 self._answer(link, batch)
@@ -300,14 +300,14 @@ class ClassicSession:
         self._drop()
         if self._present:
             self._present = False
-            self._actions.append(PresenceChanged(None))
+            self.actions.append(PresenceChanged(None))
         if not self._asked:
             self._end("gone")
 
     def _drop(self) -> None:
         self._registered = False
         if self._waiting:
-            self._actions.append(Dropped(len(self._waiting)))
+            self.actions.append(Dropped(len(self._waiting)))
         self._waiting.clear()
         self._waiting_bytes, self._flush_at = 0, NEVER
 
@@ -315,4 +315,4 @@ class ClassicSession:
         if not self._ended:
             self._ended = True
             self._drop()
-            self._actions.append(Ended(word))
+            self.actions.append(Ended(word))

@@ -18,7 +18,7 @@ ENVELOPE = 32
 """What a batch adds around its events, at most: brackets, null and a number."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Heard:
     """One thing that is in order now, and the link it came on; ``None`` is a dropped event."""
 
@@ -74,17 +74,17 @@ class Conversation:
             ProtocolError: its numbers cannot be: the session cannot go on.
         """
         match packet:
+            case Request(seq=seq, ack=ack) | Reply(seq=seq, ack=ack):
+                self._acknowledged(ack)
+                heard = self._number(seq, Heard(packet, link), now)
             case Events(events, seq):
                 if seq == 0 and self.backlog >= self.limits.backlog:
                     return []  # unnumbered ones may be dropped
                 if seq == 0:
                     return [Heard(event, link) for event in events if event is not None]
-                heard: list[Heard] = []
+                heard = []
                 for number, event in enumerate(events, self._expected if seq is None else seq):
                     heard += self._number(number, Heard(event, link), now)
-            case Request(seq=seq, ack=ack) | Reply(seq=seq, ack=ack):
-                self._acknowledged(ack)
-                heard = self._number(seq, Heard(packet, link), now)
             case Ack(ack=ack) | Ping(ack=ack) | Pong(ack=ack):
                 self._acknowledged(ack)
                 self._asked_for_ack |= isinstance(packet, Ack) and packet.please
@@ -151,15 +151,13 @@ class Conversation:
 
     def ack_due(self) -> float | None:
         """When an acknowledgement must go alone; ``None`` if nothing is owed."""
-        owed = self._tellable - self._told
         if self._asked_for_ack:
             return 0.0
-        if not owed:
+        if self._told == self.inbox.top or not (owed := self._tellable - self._told):
             return None
         # a quarter of the window at the latest, or its sender would wait for the delay
-        if owed >= min(self.acks.items, self.limits.window // 4) or self._owed_bytes >= min(
-            self.acks.bytes, self.limits.window_bytes // 4
-        ):
+        acks, limits = self.acks, self.limits
+        if owed >= min(acks.items, limits.window // 4) or self._owed_bytes >= min(acks.bytes, limits.window_bytes // 4):
             return 0.0
         return 0.0 if self._owed_since is None else self._owed_since + self.acks.delay
 
@@ -185,6 +183,8 @@ class Conversation:
     def say(self, *, max_bytes: float = float("inf")) -> Frames:
         """The packets that may leave now: runs of events as batches no longer than the other side takes."""
         items = self.outbox.take(window=self.peer.window, window_bytes=self.peer.window_bytes, max_bytes=max_bytes)
+        if len(items) == 1 and isinstance(items[0][1], Event):  # what most of them are
+            return (Events((items[0][1],), None if self._server else items[0][0]),)
         packets: list[Packet] = []
         batch: list[Event] = []
         room = self.peer.packet

@@ -32,6 +32,9 @@ class Inbox(Generic[T]):
             return []
         if seq > ahead_of + self._reach:
             raise ProtocolError(f"seq {seq} is more than {self._reach} ahead of {ahead_of}")
+        if seq == self.top + 1 and not self._early:
+            self.top = seq
+            return [item]
         self._early.setdefault(seq, item)
         ready = []
         while self.top + 1 in self._early:

@@ -3,6 +3,8 @@
 ``read_packet`` takes what a packer unpacked, ``write_packet`` gives what a packer packs; trailing nulls are left out.
 ``seq`` is the number of the first event, request or reply in the packet: ``0`` says not numbered, ``None`` says "goes
 on from the packet before it on this link", which keeps a push the same bytes for every client.
+
+Packets are never changed. They are not frozen, because that takes longer than to read one.
 """
 
 from collections.abc import Mapping
@@ -24,7 +26,7 @@ CANCEL = "chsk/cancel"
 """The event that says a request is no longer wanted; its data is the request's ``ref``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
     """``[id, data]``; ``size`` is what it costs packed, in bytes, and counts against limits.
 
@@ -37,7 +39,7 @@ class Event:
     size: int = field(default=0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Events:
     """One or more events; ``None`` in the place of one is a number whose event was dropped."""
 
@@ -45,7 +47,7 @@ class Events:
     seq: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """An event that asks for a reply; ``ref`` is unique among the asker's open requests."""
 
@@ -55,7 +57,7 @@ class Request:
     ack: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """The outcome of request ``ref``: a value, or an error ``{code, message, data}`` when ``failed``."""
 
@@ -66,7 +68,7 @@ class Reply:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ack:
     """An acknowledgement alone: everything up to ``ack`` is taken charge of. ``please``: answer with yours now."""
 
@@ -74,14 +76,14 @@ class Ack:
     please: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ping:
     """Are you there? Carries an acknowledgement if there is news."""
 
     ack: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pong:
     """I am here."""
 
@@ -164,17 +166,21 @@ def read_packet(plain: Any, size: int = 0) -> Packet:
         ProtocolError: the framing is broken. What is merely no valid event becomes ``chsk/bad-event`` instead, so
             that its number counts.
     """
-    if not isinstance(plain, list) or not 1 <= len(plain) <= 5:
+    if not isinstance(plain, list) or not 1 <= (length := len(plain)) <= 5:
         raise ProtocolError("a packet is a list [message, ref, seq, ack, status]")
-    message, ref, seq, ack, status = plain + [None] * (5 - len(plain))
+    message, ref, seq, ack, status = plain if length == 5 else plain + [None] * (5 - length)
     if ack is not None:
         _check_number(ack, "ack", least=0)
+    if status == "request":
+        _check_number(ref, "ref", least=1)
+        _check_number(seq, "seq", least=1)
+        return Request(read_event(message, size), ref, seq, ack)
+    if status in ("reply", "error"):
+        _check_number(ref, "ref", least=1)
+        _check_number(seq, "seq", least=1)
+        return Reply(message, ref, seq, ack, status == "error")
     if seq is not None:
         _check_number(seq, "seq", least=0)
-    if status == "request":
-        return Request(read_event(message, size), _numbered(ref, "ref"), _numbered(seq, "seq"), ack)
-    if status in ("reply", "error"):
-        return Reply(message, _numbered(ref, "ref"), _numbered(seq, "seq"), ack, status == "error")
     if message is None:
         if ack is None:
             raise ProtocolError("an acknowledgement alone needs its number")
@@ -200,19 +206,14 @@ def _read_control(message: Any, ref: Any, seq: int | None, ack: int | None) -> P
 
 def read_event(plain: Any, size: int) -> Event:
     """The event that ``plain`` is the form of; ``chsk/bad-event`` with ``plain`` as its data if it is of none."""
-    if isinstance(plain, list) and 1 <= len(plain) <= 2 and is_event_id(plain[0]):
+    if type(plain) is list and 1 <= len(plain) <= 2 and is_event_id(plain[0]):
         return Event(plain[0], plain[1] if len(plain) == 2 else None, size)
     return Event(BAD_EVENT, plain, size)
 
 
-def _check_number(value: object, name: str, *, least: int) -> int:
+def _check_number(value: object, name: str, *, least: int) -> None:
     if type(value) is not int or not least <= value <= MAX_NUMBER:  # bool is no number here, nor is 1.0
         raise ProtocolError(f"{name} must be a whole number from {least} to 2^53-1")
-    return value
-
-
-def _numbered(value: object, name: str) -> int:
-    return _check_number(value, name, least=1)
 
 
 def _trim(plain: list[Any]) -> list[Any]:

@@ -8,7 +8,7 @@ from sente.errors import ProtocolError
 from sente.protocol.messages import Event
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
     """A request on its way; ``reference`` is the asker's."""
 
@@ -21,7 +21,7 @@ class Asked:
         return self.event.size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answered:
     """A reply on its way."""
 
@@ -31,7 +31,7 @@ class Answered:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Withdrawn:
     """Word on its way that the request ``ref``, which has left, is no longer wanted."""
 
@@ -40,6 +40,7 @@ class Withdrawn:
 
 
 Item: TypeAlias = Event | Asked | Answered | Withdrawn
+_HELD = (Event, Asked)
 
 
 class Outbox:
@@ -100,13 +101,18 @@ class Outbox:
         Raises:
             ProtocolError: ``ack`` is a number that never left.
         """
-        if ack >= self.next:
+        new = ack - self.acked
+        if new > len(self._sent):
             raise ProtocolError(f"ack {ack} was never sent")
-        for _ in range(ack - self.acked):
+        if new <= 0:
+            return
+        for _ in range(new):
             item = self._sent.popleft()
             self.bytes -= item.size
-            self._count(item, -1)
-            self.acked += 1
+            if not _passes(item):
+                self._held_items -= 1
+                self._held_bytes -= item.size
+        self.acked = ack
         self.cursor = max(self.cursor, self.acked + 1)
 
     def rewind(self, ack: int) -> None:
@@ -131,8 +137,8 @@ class Outbox:
         """
         taken: list[tuple[int, Item]] = []
         room = max_bytes
-        while self.cursor < self.next:
-            item = self._sent[self.cursor - self.acked - 1]
+        for again in range(self.cursor - self.acked - 1, len(self._sent)):
+            item = self._sent[again]
             if taken and item.size > room:
                 return taken
             taken.append((self.cursor, item))
@@ -149,12 +155,16 @@ class Outbox:
                 self._queue.appendleft(item)
                 break
             self._sent.append(item)
-            self._count(item, 1)
-            self._passing -= passes
+            if passes:
+                self._passing -= 1
+            else:
+                self._held_items += 1
+                self._held_bytes += item.size
             taken.append((self.cursor, item))
             self.cursor += 1
             room -= item.size
-        self._queue.extendleft(reversed(kept))
+        if kept:
+            self._queue.extendleft(reversed(kept))
         return taken
 
     def sent_above(self, number: int) -> list[tuple[int, Item]]:
@@ -169,12 +179,7 @@ class Outbox:
         # one item larger than the window still passes alone
         return self._held_items >= window or (self._held_items > 0 and self._held_bytes + item.size > window_bytes)
 
-    def _count(self, item: Item, sign: int) -> None:
-        if not _passes(item):
-            self._held_items += sign
-            self._held_bytes += sign * item.size
-
 
 def _passes(item: Item) -> bool:
     """Whether the window does not hold it back: someone waits for it, and each request allows for one only."""
-    return not isinstance(item, Event | Asked)
+    return not isinstance(item, _HELD)

@@ -50,7 +50,7 @@ class Requests:
 
     def next_timer(self) -> float:
         """When the first of them runs out of time."""
-        return min(self._deadlines.values(), default=NEVER)
+        return min(self._deadlines.values()) if self._deadlines else NEVER
 
     def handle_timer(self, now: float, outbox: Outbox) -> None:
         """Settle those whose time is up, and let the other side know."""

@@ -6,6 +6,7 @@ from sente.protocol.actions import Answer, Close, Link, ServerAction, Transmit
 from sente.protocol.conversation import Conversation
 from sente.protocol.greeting import Head
 from sente.protocol.messages import Ack, Packet, Ping, Pong
+from sente.protocol.requests import NEVER
 from sente.protocol.settings import ServerSettings
 
 REPLACED = (4409, "replaced by a newer link of this client")
@@ -117,10 +118,10 @@ class Links:
 
     # -- time
 
-    def times(self) -> list[float]:
-        """When something is due."""
-        times = [held.until for held in self._held]
-        return times if self.websocket is None else [*times, self._silent_since + self._silence]
+    def next_timer(self) -> float:
+        """When something is due; only to be asked while a link is attached."""
+        silent = NEVER if self.websocket is None else self._silent_since + self._silence
+        return min([silent, *(held.until for held in self._held)]) if self._held else silent
 
     def keep_alive(self, now: float) -> None:
         """Ping a silent WebSocket, and close one that stays silent."""

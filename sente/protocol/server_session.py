@@ -63,13 +63,14 @@ class ServerSession:
     def __init__(self, settings: ServerSettings, limits: PeerLimits, now: float) -> None:
         self._settings = settings
         self._talk = Conversation(settings.limits, acks=settings.limits.ack, peer=limits, server=True)
-        self._actions: list[ServerAction] = []
-        self._requests = Requests(self._actions)
+        self.actions: list[ServerAction] = []
+        """What ``take_actions`` would return."""
+        self._requests = Requests(self.actions)
         self._transport: TransportName = "ws"
         self._present: TransportName | None = None
         self._ended = False
         self._hello_n = self._poll_n = 0
-        self._links = Links(settings, self._talk, self._actions, now)
+        self._links = Links(settings, self._talk, self.actions, now)
         self._retry_after: float | None = None  # draining, and what to tell the client
         self._flush_at = NEVER
 
@@ -84,12 +85,12 @@ class ServerSession:
         than one already answered only gets its own link closed.
         """
         if hello.n <= self._hello_n or self._ended:
-            self._actions.append(Close(link, *REPLACED))
+            self.actions.append(Close(link, *REPLACED))
             return
         try:
             self._talk.outbox.rewind(ack)
         except ProtocolError as error:
-            self._actions.append(Close(link, error.close_code, error.reason))
+            self.actions.append(Close(link, error.close_code, error.reason))
             self.close(error.close_code, error.reason, now, word="broken")
             return
         self._hello_n = self._poll_n = hello.n
@@ -100,7 +101,7 @@ class ServerSession:
         handshake = Handshake(greeting.uid, greeting.data, write_info(self._settings, told, greeting.session))
         if transport == "ws":
             self._links.open(link, now)
-            self._actions.append(Transmit(link, (handshake,)))
+            self.actions.append(Transmit(link, (handshake,)))
         else:
             self._links.answer(link, packets=(handshake,))
         self._appear(now)
@@ -126,10 +127,10 @@ class ServerSession:
         Numbers that cannot be end the session.
         """
         if self._ended:
-            self._actions.append(Close(link, 4410, "this session is gone: say hello again"))
+            self.actions.append(Close(link, 4410, "this session is gone: say hello again"))
             return
         if head.n <= (self._poll_n if head.wait else self._hello_n):
-            self._actions.append(Close(link, *REPLACED))
+            self.actions.append(Close(link, *REPLACED))
             return
         try:
             self._talk.body(head.seq, head.ack)
@@ -138,7 +139,7 @@ class ServerSession:
             for packet, size in packets:
                 self._hear(packet, link, size, now)
         except ProtocolError as error:
-            self._actions.append(Close(link, error.close_code, error.reason))
+            self.actions.append(Close(link, error.close_code, error.reason))
             self.close(error.close_code, error.reason, now, word="broken")
             return
         asks = any(isinstance(packet, Request) and packet.ref in self._talk.asked for packet, _ in packets)
@@ -207,7 +208,7 @@ class ServerSession:
             self._ended = True
             self._links.drop(code, reason, now)
             self._requests.disconnected()
-            self._actions.append(Ended(word))
+            self.actions.append(Ended(word))
 
     @property
     def ended(self) -> bool:
@@ -230,28 +231,28 @@ class ServerSession:
 
     def take_actions(self) -> list[ServerAction]:
         """The work that came up since the last call, to be done in order."""
-        actions = self._actions.copy()
-        self._actions.clear()
+        actions = self.actions.copy()
+        self.actions.clear()
         return actions
 
     def next_timer(self) -> float | None:
         """When ``handle_timer`` is to be called; ``None``: not before the next input."""
-        times = [self._requests.next_timer()]
-        if self._present and not self._links.attached:
-            times.append(self._links.away_since + self._grace)
-        if not self._ended:
-            if self._links.attached:
-                times += [self._flush_at, self._ack_due, *self._links.times()]
-            else:
-                times.append(self._links.away_since + self._settings.resume)
-        earliest = min(times)
+        earliest = self._requests.next_timer()
+        if self._links.attached:
+            if not self._ended:
+                earliest = min(earliest, self._flush_at, self._ack_due, self._links.next_timer())
+        else:
+            if self._present:
+                earliest = min(earliest, self._links.away_since + self._grace)
+            if not self._ended:
+                earliest = min(earliest, self._links.away_since + self._settings.resume)
         return None if earliest == NEVER else earliest
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
         if self._present and not self._links.attached and now >= self._links.away_since + self._grace:
             self._present = None
-            self._actions.append(PresenceChanged(None))
+            self.actions.append(PresenceChanged(None))
         if self._ended:
             return
         if not self._links.attached and now >= self._links.away_since + self._settings.resume:
@@ -288,10 +289,10 @@ class ServerSession:
                         self._deliver(event, ref, heard.link)
                 case Reply(value, ref, failed=failed):
                     if not self._requests.settle(ref, "error" if failed else "reply", value):
-                        self._actions.append(LateReply(ref))
+                        self.actions.append(LateReply(ref))
                 case Event(id, ref) if id == CANCEL:
                     if self._talk.take_cancel(ref):
-                        self._actions.append(Cancelled(ref))
+                        self.actions.append(Cancelled(ref))
                 case Event() as event:
                     self._deliver(event, None, heard.link)
                 case _:
@@ -301,7 +302,7 @@ class ServerSession:
         if event.id.startswith("chsk/") and event.id != BAD_EVENT:
             event = Event(BAD_EVENT, [event.id, event.data])  # these ids are the protocol's own
         self._talk.backlog += 1
-        self._actions.append(Deliver(event, ref, link))
+        self.actions.append(Deliver(event, ref, link))
 
     def _leave_by(self, flush_at: float, now: float) -> None:
         self._flush_at = min(self._flush_at, flush_at)
@@ -312,8 +313,8 @@ class ServerSession:
         """Say what is due, acknowledge what is due, and take leave if draining."""
         if self._ended or not self._links.attached:
             return
-        leaving = self._take_leave(now)
-        if self._talk.outbox.unsent and self._flush_at == NEVER:
+        leaving = self._retry_after is not None and self._take_leave(now)
+        if self._flush_at == NEVER and self._talk.outbox.unsent:
             self._flush_at = now  # the window was full, or the last body: there may be room now
         if now >= self._flush_at:
             self._flush_at = NEVER
@@ -326,7 +327,8 @@ class ServerSession:
     def _take_leave(self, now: float) -> bool:
         """When draining and nothing is open, put the last word; whether it is put."""
         talk = self._talk
-        if self._retry_after is None or talk.asked or talk.backlog or len(talk.outbox) or len(self._requests):
+        assert self._retry_after is not None
+        if talk.asked or talk.backlog or len(talk.outbox) or len(self._requests):
             return False
         word = {"ack": talk.inbox.top, "lost": 0, "retry_after": round(self._retry_after * 1000)}
         self.send(Event(BYE, word), now, flush=True)
@@ -337,4 +339,4 @@ class ServerSession:
         self._links.away_since = now
         if self._present != self._transport:
             self._present = self._transport
-            self._actions.append(PresenceChanged(self._transport))
+            self.actions.append(PresenceChanged(self._transport))

@@ -11,6 +11,7 @@ from sente.transports.asgi import Connection, query_of, read_body, respond
 from sente.transports.gate import ClassicGate, Refusal
 from sente.transports.longpoll import GONE, ExchangeLink, refuse, settled
 from sente.transports.websocket import WebSocketLink, refuse_upgrade
+from sente.workers import Workers
 
 TEXT = "text/plain; charset=utf-8"
 """What an answer is called. Sente says ``text/html``, which would let a page of another site plant markup in a reply;
@@ -34,6 +35,7 @@ class ClassicTransport:
     def __init__(self, packer: Packer | None, gate: ClassicGate) -> None:
         self._packer = packer
         self._gate = gate
+        self._writers = Workers()
 
     def accepts(self, scope: Scope) -> bool:
         """Whether the request is one of a classic client, and those are served at all."""
@@ -46,7 +48,8 @@ class ClassicTransport:
         connection = Connection(scope)
         if scope["type"] == "websocket":
             if (await receive())["type"] == "websocket.connect":
-                link = WebSocketLink(send, self._packer, connection, self._gate.settings.limits, accept=True)
+                limits = self._gate.settings.limits
+                link = WebSocketLink(send, self._packer, connection, limits, self._writers, accept=True)
                 await _serve_websocket(link, receive, send, self._gate)
         else:
             await _serve_request(_Exchange(self._packer, connection), receive, send, self._gate)

@@ -13,6 +13,7 @@ from sente.protocol.messages import Ping, Pong, read_packet, write_packet
 from sente.protocol.settings import Limits
 from sente.transports.asgi import Connection, respond, send_to, wire_size
 from sente.transports.gate import Gate, Refusal
+from sente.workers import Worker, Workers
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that a closing WebSocket gets to take what is still on its way to it; then the line is cut."""
@@ -23,6 +24,9 @@ class WebSocketTransport:
     accepted first and refused, if need be, with a close code and a reason (§1)."""
 
     name = "ws"
+
+    def __init__(self) -> None:
+        self._writers = Workers()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, gate: Gate) -> None:
         """Serve one WebSocket until it is closed."""
@@ -43,12 +47,12 @@ class WebSocketTransport:
         except ProtocolError as error:
             return await _close(send, error.close_code, error.reason)
         if hello is not None:
-            link = WebSocketLink(send, packer, Connection(scope, hello.auth), gate.settings.limits)
+            link = WebSocketLink(send, packer, Connection(scope, hello.auth), gate.settings.limits, self._writers)
             await _talk(link, hello, receive, send, gate)
 
 
 class WebSocketLink:
-    """An admitted WebSocket. Frames wait in order for the one task that sends; it runs only while there are some."""
+    """An admitted WebSocket. Frames wait in order for the one writer that sends them."""
 
     __slots__ = (
         "_closing",
@@ -57,6 +61,8 @@ class WebSocketLink:
         "_send",
         "_waiting",
         "_writer",
+        "_writers",
+        "_writing",
         "connection",
         "deadline",
         "number",
@@ -65,7 +71,14 @@ class WebSocketLink:
     )
 
     def __init__(
-        self, send: Send, packer: Packer, connection: Connection, limits: Limits, *, accept: bool = False
+        self,
+        send: Send,
+        packer: Packer,
+        connection: Connection,
+        limits: Limits,
+        writers: Workers,
+        *,
+        accept: bool = False,
     ) -> None:
         self.number = 0
         self.packer = packer
@@ -78,7 +91,9 @@ class WebSocketLink:
         self.overrun = False
         """Whether the line was cut because its client does not read."""
         self._waiting = 0  # characters or bytes, of frames
-        self._writer: asyncio.Task[None] | None = None
+        self._writers = writers
+        self._writing = False  # or about to
+        self._writer: Worker | None = None  # which waits, while others run
         self._closing = False
 
     def transmit(self, wires: Sequence[Wire]) -> None:
@@ -86,7 +101,8 @@ class WebSocketLink:
         for wire in wires:
             self._waiting += len(wire)
             self._put({"type": "websocket.send", "text" if isinstance(wire, str) else "bytes": wire})
-        too_much = len(self._queue) > 2 * self._limits.outbox or self._waiting > 2 * self._limits.outbox_bytes
+        limits = self._limits
+        too_much = len(self._queue) > 2 * limits.outbox or self._waiting > 2 * limits.outbox_bytes
         if too_much and not self._closing:
             self.overrun = True
             self._cut_off(after=0)
@@ -111,10 +127,12 @@ class WebSocketLink:
     def _put(self, message: dict[str, Any]) -> None:
         if not self._closing:
             self._queue.append(message)
-            if self._writer is None:
-                self._writer = asyncio.create_task(self._write())
+            if not self._writing:
+                self._writing = True
+                self._writers.put(self._write)
 
-    async def _write(self) -> None:
+    async def _write(self, writer: Worker) -> None:
+        self._writer = writer
         try:
             while self._queue:
                 message = self._queue.popleft()
@@ -125,6 +143,7 @@ class WebSocketLink:
             self._queue.clear()
         finally:
             self._writer = None
+            self._writing = False
 
     def _cut_off(self, *, after: float) -> None:
         self._closing = True

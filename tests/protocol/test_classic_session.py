@@ -203,7 +203,8 @@ def test_a_client_that_is_not_read_is_not_taken_for_dead() -> None:
     server.session.receive(1, said([["a/b"]]), 0)
     assert server.session.full
     server.did()
-    assert set(server.wait(60)) == {Transmit(1, (SERVER_PING,))}
+    did = server.wait(60)
+    assert did and did == [Transmit(1, (SERVER_PING,))] * len(did)
     server.session.handled(server.now)
     assert not server.session.full
     assert server.wait(10)[:1] == [Close(1, 1000, "no sign of life")]
