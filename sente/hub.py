@@ -180,7 +180,9 @@ class Hub:
     def _put(self, clients: Iterable[AnyClient], push: Push, flush: bool, now: float) -> None:
         for client in clients:
             client.session.send(push, now, flush=flush)
-            self.run(client)  # it may have been one event too many
+            if client.session.actions:  # it was one event too many
+                self._carry_out(client)
+            self.look_after(client)
         self.stats["sent"] += 1
 
     def _disconnect(self, uid: UserId, reason: str) -> None:
@@ -241,12 +243,14 @@ class Hub:
                 self.look_after(client)
 
     def _look_after(self, client: AnyClient, now: float) -> None:
+        session = client.session
+        session.speak(now)
         self._carry_out(client)
-        when = client.session.next_timer()
+        when = session.next_timer()
         if when is not None and when <= now:
-            client.session.handle_timer(now)
+            session.handle_timer(now)
             self._carry_out(client)
-            when = client.session.next_timer()
+            when = session.next_timer()
         self.peers.plan(client, when, self._loop, self.look_after)
 
     def _carry_out(self, client: AnyClient) -> None:
@@ -294,11 +298,11 @@ class Hub:
         peer, event, ref = self.peers[client], delivery.event, delivery.ref
         link = self.links.get(delivery.link)
         connection = peer.connection if link is None else link[0].connection
-        message = Message(event.id, event.data, client.uid, client.client_id, connection, self._facade_send)
-        message.request = partial(self.questions.ask, client)
-        if ref is not None:
-            message.reply = partial(self._reply, client, ref)
-            message.fail = partial(self._fail, client, ref)
+        reply = None if ref is None else partial(self._reply, client, ref)
+        fail = None if ref is None else partial(self._fail, client, ref)
+        ask = partial(self.questions.ask, client)
+        who = client.uid, client.client_id
+        message = Message(event.id, event.data, *who, connection, self._facade_send, reply, fail, ask)
         peer.lane.put(message, partial(self._handled, client), ref)
 
     def _handled(self, client: AnyClient) -> None:
@@ -307,7 +311,7 @@ class Hub:
 
     def _reply(self, client: AnyClient, ref: int, value: Any, *, failed: bool = False) -> None:
         packed = pack_value(value, self.spoken.packers)
-        self._in_loop(lambda: self._put_reply(client, ref, packed, failed))
+        self._in_loop(partial(self._put_reply, client, ref, packed, failed))
 
     def _put_reply(self, client: AnyClient, ref: int, packed: PackedValue, failed: bool) -> None:
         client.session.reply(ref, packed, self.now, failed=failed, size=packed.size)

@@ -49,8 +49,8 @@ THIRD_PARTY = {
     "pydantic_core": {"sente.packers.handlers"},
     "redis": {"sente.brokers.redis"},
     "starlette": {"sente.integrations", "sente.cli", "sente.demo"},
-    "uvicorn": {"sente.cli", "sente.demo"},
-    "websockets": {"sente.transports.client_websocket"},
+    "uvicorn": {"sente.cli", "sente.demo", "sente.integrations.uvicorn"},
+    "websockets": {"sente.transports.client_websocket", "sente.integrations.uvicorn"},
     "zstandard": {"sente.packers.compressed"},
 }
 

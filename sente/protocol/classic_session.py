@@ -195,6 +195,10 @@ class ClassicSession:
         actions, self.actions = self.actions, []
         return actions
 
+    def speak(self, now: float) -> None:
+        """Say what is due; what ``handle_timer`` would do as well."""
+        self._advance(now)
+
     def next_timer(self) -> float | None:
         """When ``handle_timer`` is to be called; ``None``: not before the next input."""
         times = [line.due for line in self._lines.values()] + [asked.until for asked in self._asked.values()]

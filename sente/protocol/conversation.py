@@ -147,7 +147,8 @@ class Conversation:
     @property
     def _tellable(self) -> int:
         """How far this side has taken charge: held back while handlers lag, so that in time the sender waits."""
-        return max(self._told, self.inbox.top - max(0, self.backlog - self.limits.backlog))
+        behind = self.backlog - self.limits.backlog
+        return self.inbox.top if behind <= 0 else max(self._told, self.inbox.top - behind)
 
     def ack_due(self) -> float | None:
         """When an acknowledgement must go alone; ``None`` if nothing is owed."""
@@ -168,6 +169,8 @@ class Conversation:
 
     def news(self) -> int | None:
         """The acknowledgement, for a packet that can take it along, or ``None`` if it says nothing new."""
+        if self._told == self.inbox.top and not self._asked_for_ack:
+            return None
         told = self._told
         self._tell()
         return self._told if self._told > told else None

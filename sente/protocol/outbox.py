@@ -137,7 +137,7 @@ class Outbox:
         """
         taken: list[tuple[int, Item]] = []
         room = max_bytes
-        for again in range(self.cursor - self.acked - 1, len(self._sent)):
+        for again in range(self.cursor - self.acked - 1, len(self._sent)):  # none, mostly
             item = self._sent[again]
             if taken and item.size > room:
                 return taken

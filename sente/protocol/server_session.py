@@ -235,12 +235,18 @@ class ServerSession:
         self.actions.clear()
         return actions
 
+    def speak(self, now: float) -> None:
+        """Say what is due; what ``handle_timer`` would do as well."""
+        if now >= self._flush_at:
+            self._advance(now)
+
     def next_timer(self) -> float | None:
         """When ``handle_timer`` is to be called; ``None``: not before the next input."""
         earliest = self._requests.next_timer()
         if self._links.attached:
             if not self._ended:
-                earliest = min(earliest, self._flush_at, self._ack_due, self._links.next_timer())
+                due = self._talk.ack_due()
+                earliest = min(earliest, self._flush_at, self._links.next_timer(), NEVER if due is None else due)
         else:
             if self._present:
                 earliest = min(earliest, self._links.away_since + self._grace)
@@ -271,11 +277,6 @@ class ServerSession:
     @property
     def _grace(self) -> float:
         return self._settings.grace_ws if self._transport == "ws" else self._settings.grace_poll
-
-    @property
-    def _ack_due(self) -> float:
-        due = self._talk.ack_due()
-        return NEVER if due is None else due
 
     def _hear(self, packet: Packet, link: Link, size: int, now: float) -> None:
         if isinstance(packet, Control):
@@ -319,7 +320,8 @@ class ServerSession:
         if now >= self._flush_at:
             self._flush_at = NEVER
             self._links.say(now, hurry=self._retry_after is not None and not leaving)  # draining: nobody is to wait
-        if now >= self._ack_due:
+        due = self._talk.ack_due()
+        if due is not None and now >= due:
             self._links.acknowledge(now)
         if leaving:
             self.close(1001, "the server restarts", now, word="drained")

@@ -4,10 +4,11 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sente.errors import ProtocolError, Rejected, UnpackError
-from sente.interfaces import Packer, Receive, Scope, Send, Wire, offer
+from sente.interfaces import DirectLine, Packer, Receive, Scope, Send, Wire, offer
 from sente.protocol.greeting import VERSION, Hello, read_first
 from sente.protocol.messages import Ping, Pong, read_packet, write_packet
 from sente.protocol.settings import Limits
@@ -48,6 +49,7 @@ class WebSocketTransport:
             return await _close(send, error.close_code, error.reason)
         if hello is not None:
             link = WebSocketLink(send, packer, Connection(scope, hello.auth), gate.settings.limits, self._writers)
+            link.line = scope.get("extensions", {}).get("sente.line")
             await _talk(link, hello, receive, send, gate)
 
 
@@ -65,6 +67,7 @@ class WebSocketLink:
         "_writing",
         "connection",
         "deadline",
+        "line",
         "number",
         "overrun",
         "packer",
@@ -85,6 +88,8 @@ class WebSocketLink:
         self.connection = connection
         self.deadline = asyncio.timeout(None)
         """When the line is cut."""
+        self.line: DirectLine | None = None
+        """A shorter way to the client, if the server offers one."""
         self._send = send
         self._limits = limits
         self._queue: deque[dict[str, Any]] = deque([{"type": "websocket.accept"}] if accept else ())
@@ -99,6 +104,8 @@ class WebSocketLink:
     def transmit(self, wires: Sequence[Wire]) -> None:
         """Send frames; cut the line if twice what a session may keep waits: its client asks, but does not read."""
         for wire in wires:
+            if self.line is not None and not self._queue and not self._closing and self.line.write(wire):
+                continue
             self._waiting += len(wire)
             self._put({"type": "websocket.send", "text" if isinstance(wire, str) else "bytes": wire})
         limits = self._limits
@@ -208,6 +215,8 @@ async def _talk(link: WebSocketLink, hello: Hello, receive: Receive, send: Send,
 
 
 async def _listen(link: WebSocketLink, receive: Receive, gate: Gate) -> None:
+    if link.line is not None:
+        link.line.listen(partial(gate.receive, link))
     while True:
         message = await receive()
         if message["type"] == "websocket.receive":

@@ -11,12 +11,14 @@ import uvicorn
 from granian.constants import Interfaces
 from granian.server.embed import Server as Granian
 
+from sente.integrations.uvicorn import WebSocketProtocol
 from tests.e2e.ports import accepts, free_port
 
 COMMANDS = {
     "uvicorn": "uvicorn {app} --port {port}",
     "hypercorn": "hypercorn {app} --bind 127.0.0.1:{port} --workers 0 --graceful-timeout 8",
     "granian": "granian --interface asgi {app} --port {port}",
+    "uvicorn, directly": "uvicorn {app} --port {port} --ws sente.integrations.uvicorn:WebSocketProtocol",
 }
 """As the deployment guide has them."""
 
@@ -25,14 +27,16 @@ SERVERS = tuple(COMMANDS)
 
 def serving(app: Any, server: str = "uvicorn") -> AbstractAsyncContextManager[int]:
     """Serve ``app`` and yield the port."""
+    if server == "uvicorn, directly":
+        return _uvicorn(app, ws=WebSocketProtocol)
     return {"uvicorn": _uvicorn, "hypercorn": _hypercorn, "granian": _granian}[server](app)
 
 
 @asynccontextmanager
-async def _uvicorn(app: Any) -> AsyncIterator[int]:
+async def _uvicorn(app: Any, **options: Any) -> AsyncIterator[int]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, **options))
     task = asyncio.create_task(server._serve([listener]))  # `serve` would take the signals of the test runner
     while not server.started:
         if task.done():

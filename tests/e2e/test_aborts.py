@@ -61,8 +61,8 @@ async def test_who_breaks_off_leaves_nothing(words: bytes) -> None:
             lengths = range(1, len(words) + 1, 7)
             await asyncio.gather(*(break_off(port, words[:length], seconds) for length in (*lengths, len(words))))
         hub = chsk._hub
-        await until(lambda: chsk.stats["sessions"] > 0 and len(hub._sessions) == 0 and not hub._peers)
+        await until(lambda: chsk.stats["sessions"] > 0 and len(hub.sessions) == 0 and not hub.peers)
         await until(lambda: len(asyncio.all_tasks()) <= before)
-        assert (hub._links, hub._peers.everyone(), chsk.connected_uids.any) == ({}, [], frozenset())
-        assert len(hub._sessions._graves) <= 5
+        assert (hub.links, hub.peers.everyone(), chsk.connected_uids.any) == ({}, [], frozenset())
+        assert len(hub.sessions._graves) <= 5
     assert noise == []

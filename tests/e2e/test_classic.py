@@ -70,6 +70,6 @@ async def test_polls_and_posts() -> None:
         assert binary.json() == ["chsk/dummy-cb-200", None]
         assert (await http.get("/chsk", params=who)).json() == ["chsk/timeout", None]
         poll = asyncio.create_task(http.get("/chsk", params=who))
-        await until(lambda: chsk._hub._links)
+        await until(lambda: chsk._hub.links)
         poll.cancel()
-        await until(lambda: not chsk._hub._links and not chsk.connected_uids.any)
+        await until(lambda: not chsk._hub.links and not chsk.connected_uids.any)

@@ -109,12 +109,12 @@ async def test_a_poll_is_served_and_its_end_is_noticed(served: tuple[ChannelSock
         assert uid == "ada"
         head = {"session": info["session"], "ack": 0, "seq": 1, "wait": 20_000}
         poll = asyncio.create_task(http.post(f"http://{url}", content=row(head | {"n": 2})))
-        await until(lambda: chsk._hub._links)
+        await until(lambda: chsk._hub.links)
         chsk.send("ada", "chat/said", "x" * 2000)
         frames = read_row((await poll).content)
         assert json.loads(frames[1])[0] == [["chat/said", "x" * 2000]]
         poll = asyncio.create_task(http.post(f"http://{url}", content=row(head | {"n": 3, "ack": 1})))
-        await until(lambda: chsk._hub._links)
+        await until(lambda: chsk._hub.links)
         poll.cancel()  # closes the connection
         await until(lambda: not chsk.connected_uids.any)
 
@@ -163,5 +163,5 @@ async def test_a_client_that_does_not_read_is_let_go(
     while not chsk.stats["ended slow"]:
         chsk.send("ada", "chat/said", "x" * 40_000, flush=True)
         await asyncio.sleep(0)
-    await until(lambda: not chsk._hub._links and not chsk.connected_uids.any)
+    await until(lambda: not chsk._hub.links and not chsk.connected_uids.any)
     writer.transport.abort()

@@ -19,7 +19,6 @@ SETTINGS = ServerSettings(
     batch_ws=0,
     batch_poll=0,
     poll=0.001,
-    hello_timeout=0.05,
     limits=Limits(packet=3000, body=9000, window=8, outbox=16, requests=4),
 )
 

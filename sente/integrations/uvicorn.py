@@ -1,0 +1,149 @@
+"""uvicorn without the detour: frames go to a channel socket, and come from it, by a call.
+
+``uvicorn app:app --ws sente.integrations.uvicorn:WebSocketProtocol``, or ``uvicorn.run(app, ws=WebSocketProtocol)``.
+
+Between uvicorn and an application each message is a dict that passes a queue, wakes a task, and stops and resumes the
+reading of the line; its frame has been an object before that. That takes longer than all that sente does with it. This
+class is uvicorn's own ``websockets-sansio``, except that a channel socket may say to it ``listen``: then whole messages
+in one frame go straight to it. Everything else about a line (handshake, fragments, pings, closing, errors, messages
+longer than ``DIRECT``) is uvicorn's, and so are WebSockets of other applications. With permessage-deflate on, all is.
+
+ASGI middleware that looks at single WebSocket messages does not see those that go this way.
+"""
+
+import struct
+from collections.abc import Callable
+from typing import Any, cast
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C, where websockets has it
+
+from sente.interfaces import Wire
+
+DIRECT = 64 * 1024
+"""Bytes of the longest message that goes straight to the channel socket: about what arrives at once. A longer one is
+collected by uvicorn, which has its limit (``ws_max_size``) for it."""
+
+TEXT, BINARY, FIRST_OF_TEXT, FIRST_OF_BINARY, LAST, CLOSE = 0x81, 0x82, 0x01, 0x02, 0x80, 0x88
+"""First bytes of frames, RFC 6455, 5.2."""
+
+MASKED = 0x80
+"""The bit of the second byte that says so; every client masks."""
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, and a ``DirectLine``."""
+
+    _heard: Callable[[Wire], None] | None = None
+    _framed = False  # what comes next is the beginning of a frame, as far as _through bytes have come
+    _through = 0  # bytes of a frame that uvicorn reads, still to come
+    _rest = b""  # the beginning of a frame
+    _fragmented = False  # a message in several frames has begun
+    _most = 0
+
+    async def run_asgi(self) -> None:
+        """Offer the line to the application."""
+        self._most = min(DIRECT, self.config.ws_max_size)
+        if not self.conn.extensions:
+            extensions: dict[str, Any] = cast(dict[str, Any], self.scope["extensions"])
+            extensions["sente.line"] = self
+        await super().run_asgi()
+
+    # -- DirectLine
+
+    def listen(self, heard: Callable[[Wire], None]) -> None:
+        """Hand over each message by a call from now on; first those that wait for ``receive``."""
+        self._heard = heard
+        for _ in range(self.queue.qsize()):
+            message = self.queue.get_nowait()
+            if message["type"] == "websocket.receive":
+                wire: Wire | None = message.get("text") or message.get("bytes")
+                heard("" if wire is None else wire)
+            else:
+                self.queue.put_nowait(message)
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def write(self, wire: Wire) -> bool:
+        """Send a message now; False if the line is full or about to be closed: ``send`` knows what to do then."""
+        if self.close_sent or self.disconnected or not self.writable.is_set() or self.transport.is_closing():
+            return False
+        first, payload = (TEXT, wire.encode()) if isinstance(wire, str) else (BINARY, wire)
+        self.transport.write(_head(first, len(payload)) + payload)
+        return True
+
+    # -- what comes
+
+    def data_received(self, data: bytes) -> None:
+        """Take the messages out that somebody listens to, and give the rest to uvicorn."""
+        if self._framed:
+            self._take_frames(self._rest + data if self._rest else data)
+        elif self.handshake_initiated:
+            super().data_received(data)
+        else:  # the request, which uvicorn's HTTP protocol hands over in one piece
+            super().data_received(data)
+            self._framed = self.handshake_initiated and data.endswith(b"\r\n\r\n")
+
+    def send_receive_event_to_app(self) -> None:
+        """A message that uvicorn has put together."""
+        super().send_receive_event_to_app()
+        if self._heard is not None:
+            self.listen(self._heard)
+
+    def _take_frames(self, data: bytes) -> None:
+        start, size = 0, len(data)
+        self._rest = b""
+        while size - start > 1 or (self._through and start < size):
+            if self._through:
+                end = min(start + self._through, size)
+                self._through -= end - start
+                super().data_received(data[start:end])
+                start = end
+                continue
+            first = data[start]
+            if first == CLOSE or not data[start + 1] & MASKED:
+                self._framed = False  # nothing comes after it
+                return super().data_received(data[start:])
+            head, length = _measure(data, start)
+            if not head:
+                break
+            if self._heard is None or self._fragmented or first not in (TEXT, BINARY) or length > self._most:
+                self._fragmented = first in (FIRST_OF_TEXT, FIRST_OF_BINARY) or (self._fragmented and first != LAST)
+                self._through = head + length
+                continue
+            end = start + head + length
+            if end > size:
+                break
+            self._take(first, data[start:end], head)
+            start = end
+        self._rest = data[start:]
+
+    def _take(self, first: int, frame: bytes, head: int) -> None:
+        assert self._heard is not None
+        payload = apply_mask(frame[head:], frame[head - 4 : head])
+        if self.close_sent:
+            return  # as uvicorn does: the application has said its last
+        try:
+            wire = payload if first == BINARY else payload.decode()
+        except UnicodeDecodeError:
+            return super().data_received(frame)  # which fails the line
+        self._heard(wire)
+
+
+def _measure(data: bytes, start: int) -> tuple[int, int]:
+    """How long a frame's head is, its mask included, and its payload; 0 if the head is not there yet."""
+    short = data[start + 1] & 0x7F
+    if short < 126:
+        return (6 if len(data) - start >= 6 else 0), short
+    head = 8 if short == 126 else 14
+    return (head if len(data) - start >= head else 0), int.from_bytes(data[start + 2 : start + head - 4])
+
+
+def _head(first: int, length: int) -> bytes:
+    """The head of a frame to a client, which is not masked."""
+    if length < 126:
+        return bytes((first, length))
+    if length < 65536:
+        return struct.pack("!BBH", first, 126, length)
+    return struct.pack("!BBQ", first, 127, length)
