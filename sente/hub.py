@@ -254,9 +254,9 @@ class Hub:
         self.peers.plan(client, when, self._loop, self.look_after)
 
     def _carry_out(self, client: AnyClient) -> None:
-        while client.session.actions:
-            for action in client.session.take_actions():
-                self._act(client, action)
+        actions = client.session.actions
+        while actions:
+            self._act(client, actions.popleft())
 
     def _act(self, client: AnyClient, action: ServerAction) -> None:
         match action:
@@ -311,7 +311,10 @@ class Hub:
 
     def _reply(self, client: AnyClient, ref: int, value: Any, *, failed: bool = False) -> None:
         packed = pack_value(value, self.spoken.packers)
-        self._in_loop(partial(self._put_reply, client, ref, packed, failed))
+        if threading.get_ident() == self._thread:
+            self._put_reply(client, ref, packed, failed)
+        else:
+            self._loop.call_soon_threadsafe(self._put_reply, client, ref, packed, failed)
 
     def _put_reply(self, client: AnyClient, ref: int, packed: PackedValue, failed: bool) -> None:
         client.session.reply(ref, packed, self.now, failed=failed, size=packed.size)

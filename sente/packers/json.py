@@ -70,7 +70,9 @@ class JsonPacker:
 
     def part(self, value: Any, /) -> str:
         """A value to be joined with others: packed."""
-        return str(value) if type(value) is int and 0 <= value < 2**53 else self.pack(value)
+        if type(value) is int and 0 <= value < 2**53:  # numbers of packets, which need no look
+            return str(value)
+        return self.pack(value)
 
     def unpack(self, wire: Wire, /) -> Any:
         """Read a value.

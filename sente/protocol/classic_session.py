@@ -74,7 +74,7 @@ class ClassicSession:
     def __init__(self, settings: ServerSettings, transport: TransportName, now: float) -> None:
         self._settings = settings
         self._transport: TransportName = transport
-        self.actions: list[ServerAction] = []
+        self.actions: deque[ServerAction] = deque()
         self._registered = False
         self._present = False
         self._ended = False
@@ -192,7 +192,8 @@ class ClassicSession:
 
     def take_actions(self) -> list[ServerAction]:
         """The work that came up since the last call, to be done in order."""
-        actions, self.actions = self.actions, []
+        actions = list(self.actions)
+        self.actions.clear()
         return actions
 
     def speak(self, now: float) -> None:

@@ -186,8 +186,12 @@ class Conversation:
     def say(self, *, max_bytes: float = float("inf")) -> Frames:
         """The packets that may leave now: runs of events as batches no longer than the other side takes."""
         items = self.outbox.take(window=self.peer.window, window_bytes=self.peer.window_bytes, max_bytes=max_bytes)
-        if len(items) == 1 and isinstance(items[0][1], Event):  # what most of them are
-            return (Events((items[0][1],), None if self._server else items[0][0]),)
+        if len(items) == 1:  # as mostly
+            seq, item = items[0]
+            if isinstance(item, Event):
+                return (Events((item,), None if self._server else seq),)
+            if isinstance(item, Answered):
+                return (Reply(item.value, item.ref, seq, self.news(), item.failed),)
         packets: list[Packet] = []
         batch: list[Event] = []
         room = self.peer.packet

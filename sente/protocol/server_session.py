@@ -6,6 +6,7 @@ a hello that passed the checks, then ``receive`` for each frame of the WebSocket
 ``handle_timer`` at ``next_timer()``. Deliveries are handled one after the other; ``handled`` is called after each.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,8 +64,8 @@ class ServerSession:
     def __init__(self, settings: ServerSettings, limits: PeerLimits, now: float) -> None:
         self._settings = settings
         self._talk = Conversation(settings.limits, acks=settings.limits.ack, peer=limits, server=True)
-        self.actions: list[ServerAction] = []
-        """What ``take_actions`` would return."""
+        self.actions: deque[ServerAction] = deque()
+        """The work that came up, to be done in order: the driver takes it off, from the left."""
         self._requests = Requests(self.actions)
         self._transport: TransportName = "ws"
         self._present: TransportName | None = None
@@ -231,7 +232,7 @@ class ServerSession:
 
     def take_actions(self) -> list[ServerAction]:
         """The work that came up since the last call, to be done in order."""
-        actions = self.actions.copy()
+        actions = list(self.actions)
         self.actions.clear()
         return actions
 
