@@ -101,8 +101,8 @@ class Admission:
 
     def receive(self, link: ServerLink, frame: Wire) -> None:
         """A frame came on a WebSocket. One that cannot be read costs the link, not the session."""
-        client = self._hub.client_of(link)
-        if not isinstance(client, Client):
+        entry = self._hub.links.get(link.number)
+        if entry is None or not isinstance(client := entry[1], Client):
             return
         size = wire_size(frame)
         try:

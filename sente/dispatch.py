@@ -126,15 +126,8 @@ class Dispatcher:
         handler = self._handlers.get(message.id)
         return handler is not None and handler.concurrent
 
-    async def _handle(self, message: Message) -> None:
-        handler = self._handlers.get(message.id)
-        if handler is not None:
-            result = await (handler.function(message) if handler.cancellable else handler.in_thread(message))
-            if message.reply is not None:
-                if message.id == BAD_EVENT:
-                    raise _invalid_event()
-                message.reply(result)
-        elif self._streams:
+    async def _handle_otherwise(self, message: Message) -> None:
+        if self._streams:
             for stream in list(self._streams):
                 await stream.put(message)
         elif message.fail is None:
@@ -165,8 +158,17 @@ class Dispatcher:
         job.worker = worker
         message = job.message
         try:
-            if not job.cancelled:
-                await self._handle(message)
+            handler = self._handlers.get(message.id)
+            if job.cancelled:
+                pass
+            elif handler is None:
+                await self._handle_otherwise(message)
+            else:
+                result = await (handler.function(message) if handler.cancellable else handler.in_thread(message))
+                if message.reply is not None:
+                    if message.id == BAD_EVENT:
+                        raise _invalid_event()
+                    message.reply(result)
         except RequestFailed as failed:
             if message.fail is not None:
                 message.fail(failed)

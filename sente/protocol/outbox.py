@@ -41,6 +41,7 @@ class Withdrawn:
 
 Item: TypeAlias = Event | Asked | Answered | Withdrawn
 _HELD = (Event, Asked)
+"""What a full window holds back. The rest passes: someone waits for it, and each request allows for one only."""
 
 
 class Outbox:
@@ -83,7 +84,8 @@ class Outbox:
     def put(self, item: Item) -> None:
         """Add what is to be said next."""
         self._queue.append(item)
-        self._passing += _passes(item)
+        if not isinstance(item, _HELD):
+            self._passing += 1
         self.bytes += item.size
 
     def withdraw(self, ref: int) -> None:
@@ -109,7 +111,7 @@ class Outbox:
         for _ in range(new):
             item = self._sent.popleft()
             self.bytes -= item.size
-            if not _passes(item):
+            if isinstance(item, _HELD):
                 self._held_items -= 1
                 self._held_bytes -= item.size
         self.acked = ack
@@ -147,7 +149,7 @@ class Outbox:
         kept: list[Item] = []
         while self._queue and (self._passing or not kept):
             item = self._queue.popleft()
-            passes = _passes(item)
+            passes = not isinstance(item, _HELD)
             if not passes and (kept or self._window_full(item, window, window_bytes)):
                 kept.append(item)
                 continue
@@ -178,8 +180,3 @@ class Outbox:
     def _window_full(self, item: Item, window: int, window_bytes: int) -> bool:
         # one item larger than the window still passes alone
         return self._held_items >= window or (self._held_items > 0 and self._held_bytes + item.size > window_bytes)
-
-
-def _passes(item: Item) -> bool:
-    """Whether the window does not hold it back: someone waits for it, and each request allows for one only."""
-    return not isinstance(item, _HELD)
