@@ -1,6 +1,6 @@
 """The messaging benchmark: sente, python-socketio and bare Starlette on the same uvicorn, in one run.
 
-``python -m benchmarks.messaging.run`` takes about two minutes and writes ``results/messaging.json``. The server has one
+``python -m benchmarks.messaging.run`` takes about three minutes and writes ``results/messaging.json``. The server has one
 core to itself and the load the other, so it needs two. Each is measured in turn, round by round; medians are compared.
 """
 
@@ -24,7 +24,13 @@ from sente.bench.table import Table, markdown
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "messaging.json"
-SERVERS = {"sente": "sente", "socketio": "python-socketio", "starlette": "bare Starlette"}
+SERVERS = {
+    "sente": "sente",
+    "direct": "sente, with its class for uvicorn",
+    "socketio": "python-socketio",
+    "starlette": "bare Starlette",
+}
+DIRECT = "sente.integrations.uvicorn:WebSocketProtocol"
 CONNECTIONS = {"echo": 50, "push": 500, "idle": 500}
 """What is measured, and with how many connections."""
 UNITS = {
@@ -67,8 +73,9 @@ def main() -> None:
 
 
 def _measure(server: str, what: str, seconds: float) -> list[float]:
-    with _serving(server) as (port, pid):
-        load = ["node", str(Path(__file__).parent / "load.mjs"), server, str(port), what]
+    app, ws = ("sente", DIRECT) if server == "direct" else (server, "websockets-sansio")
+    with _serving(app, ws) as (port, pid):
+        load = ["node", str(Path(__file__).parent / "load.mjs"), app, str(port), what]
         command = [*_on_core(1), *load, str(seconds), str(CONNECTIONS[what]), str(pid)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
         measured: list[float] = json.loads(done.stdout)
@@ -76,12 +83,12 @@ def _measure(server: str, what: str, seconds: float) -> list[float]:
 
 
 @contextmanager
-def _serving(server: str) -> Iterator[tuple[int, int]]:
+def _serving(app: str, ws: str) -> Iterator[tuple[int, int]]:
     """A server in a process of its own, on one core."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "--factory", f"benchmarks.messaging.apps:{server}"]
-    command += ["--port", str(port), "--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio"]
+    command = [sys.executable, "-m", "uvicorn", "--factory", f"benchmarks.messaging.apps:{app}"]
+    command += ["--port", str(port), "--loop", "uvloop", "--http", "httptools", "--ws", ws]
     command += ["--ws-per-message-deflate", "false", "--log-level", "warning", "--no-access-log"]
     with subprocess.Popen([*_on_core(0), *command], cwd=ROOT) as process:
         try:

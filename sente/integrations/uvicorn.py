@@ -40,6 +40,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     _rest = b""  # the beginning of a frame
     _fragmented = False  # a message in several frames has begun
     _most = 0
+    _full = False
 
     async def run_asgi(self) -> None:
         """Offer the line to the application."""
@@ -67,11 +68,22 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def write(self, wire: Wire) -> bool:
         """Send a message now; False if the line is full or about to be closed: ``send`` knows what to do then."""
-        if self.close_sent or self.disconnected or not self.writable.is_set() or self.transport.is_closing():
+        if self._full or self.close_sent or self.disconnected or self.transport.is_closing():
             return False
         first, payload = (TEXT, wire.encode()) if isinstance(wire, str) else (BINARY, wire)
-        self.transport.write(_head(first, len(payload)) + payload)
+        length = len(payload)
+        self.transport.write((bytes((first, length)) if length < 126 else _long_head(first, length)) + payload)
         return True
+
+    def pause_writing(self) -> None:
+        """The line is full."""
+        super().pause_writing()
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """There is room again."""
+        super().resume_writing()
+        self._full = False
 
     # -- what comes
 
@@ -115,20 +127,16 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             end = start + head + length
             if end > size:
                 break
-            self._take(first, data[start:end], head)
+            payload = apply_mask(data[start + head : end], data[start + head - 4 : start + head])
+            try:
+                wire = payload if first == BINARY else payload.decode()
+            except UnicodeDecodeError:
+                super().data_received(data[start:end])  # which fails the line
+            else:
+                if not self.close_sent:  # as uvicorn does: the application has said its last
+                    self._heard(wire)
             start = end
         self._rest = data[start:]
-
-    def _take(self, first: int, frame: bytes, head: int) -> None:
-        assert self._heard is not None
-        payload = apply_mask(frame[head:], frame[head - 4 : head])
-        if self.close_sent:
-            return  # as uvicorn does: the application has said its last
-        try:
-            wire = payload if first == BINARY else payload.decode()
-        except UnicodeDecodeError:
-            return super().data_received(frame)  # which fails the line
-        self._heard(wire)
 
 
 def _measure(data: bytes, start: int) -> tuple[int, int]:
@@ -140,10 +148,8 @@ def _measure(data: bytes, start: int) -> tuple[int, int]:
     return (head if len(data) - start >= head else 0), int.from_bytes(data[start + 2 : start + head - 4])
 
 
-def _head(first: int, length: int) -> bytes:
-    """The head of a frame to a client, which is not masked."""
-    if length < 126:
-        return bytes((first, length))
+def _long_head(first: int, length: int) -> bytes:
+    """The head of a frame of 126 bytes or more to a client, which is not masked."""
     if length < 65536:
         return struct.pack("!BBH", first, 126, length)
     return struct.pack("!BBQ", first, 127, length)

@@ -64,8 +64,8 @@ class Dialogue:
         Raises:
             ProtocolError: its numbers cannot be.
         """
-        for heard in self.talk.hear(packet, link, size, now):
-            match heard.what:
+        for heard, _ in self.talk.hear(packet, link, size, now):
+            match heard:
                 case Reply(value, ref, failed=failed):
                     self.requests.settle(ref, "error" if failed else "reply", value)
                 case Request(event, ref):

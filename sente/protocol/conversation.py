@@ -1,6 +1,5 @@
 """What both sides of a session do alike: say each thing until it is acknowledged, hear each thing once (§5)."""
 
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sente.errors import ProtocolError
@@ -18,13 +17,8 @@ ENVELOPE = 32
 """What a batch adds around its events, at most: brackets, null and a number."""
 
 
-@dataclass(slots=True)
-class Heard:
-    """One thing that is in order now, and the link it came on; ``None`` is a dropped event."""
-
-    what: Event | Request | Reply | None
-    link: Link
-
+Heard: TypeAlias = tuple[Event | Request | Reply | None, Link]
+"""One thing that is in order now, and the link it came on; ``None`` is a dropped event."""
 
 Frames: TypeAlias = tuple[Packet, ...]
 
@@ -76,15 +70,15 @@ class Conversation:
         match packet:
             case Request(seq=seq, ack=ack) | Reply(seq=seq, ack=ack):
                 self._acknowledged(ack)
-                heard = self._number(seq, Heard(packet, link), now)
+                heard = self._number(seq, (packet, link), now)
             case Events(events, seq):
                 if seq == 0 and self.backlog >= self.limits.backlog:
                     return []  # unnumbered ones may be dropped
                 if seq == 0:
-                    return [Heard(event, link) for event in events if event is not None]
+                    return [(event, link) for event in events if event is not None]
                 heard = []
                 for number, event in enumerate(events, self._expected if seq is None else seq):
-                    heard += self._number(number, Heard(event, link), now)
+                    heard += self._number(number, (event, link), now)
             case Ack(ack=ack) | Ping(ack=ack) | Pong(ack=ack):
                 self._acknowledged(ack)
                 self._asked_for_ack |= isinstance(packet, Ack) and packet.please

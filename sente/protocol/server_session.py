@@ -284,11 +284,11 @@ class ServerSession:
             if packet.event.id == BYE:
                 self.close(1000, "goodbye", now, word="goodbye")
             return
-        for heard in self._talk.hear(packet, link, size, now):
-            match heard.what:
+        for heard, came_on in self._talk.hear(packet, link, size, now):
+            match heard:
                 case Request(event, ref):
                     if self._talk.take_request(ref):
-                        self._deliver(event, ref, heard.link)
+                        self._deliver(event, ref, came_on)
                 case Reply(value, ref, failed=failed):
                     if not self._requests.settle(ref, "error" if failed else "reply", value):
                         self.actions.append(LateReply(ref))
@@ -296,7 +296,7 @@ class ServerSession:
                     if self._talk.take_cancel(ref):
                         self.actions.append(Cancelled(ref))
                 case Event() as event:
-                    self._deliver(event, None, heard.link)
+                    self._deliver(event, None, came_on)
                 case _:
                     pass  # a dropped number: counted, that is all
 
