@@ -15,10 +15,14 @@ import struct
 from collections.abc import Callable
 from typing import Any, cast
 
+import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C, where websockets has it
 
 from sente.interfaces import Wire
+
+if [int(part) for part in uvicorn.__version__.split(".")[:2]] < [0, 54]:
+    raise ImportError(f"sente.integrations.uvicorn builds on uvicorn 0.54 or later; installed is {uvicorn.__version__}")
 
 DIRECT = 64 * 1024
 """Bytes of the longest message that goes straight to the channel socket: about what arrives at once. A longer one is

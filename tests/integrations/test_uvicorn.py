@@ -4,6 +4,7 @@ The same bytes, cut anywhere, go to both protocols; one application takes messag
 """
 
 import asyncio
+import runpy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -218,6 +219,12 @@ async def test_a_compressed_line_goes_the_usual_way() -> None:
     assert served.direct is None
     await served.take([frame(Opcode.TEXT, b"plain in spite of it")])
     assert served.heard == ["plain in spite of it"]
+
+
+def test_an_older_uvicorn_is_not_built_upon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uvicorn, "__version__", "0.53.9")
+    with pytest.raises(ImportError, match=r"0\.54 or later; installed is 0\.53\.9"):
+        runpy.run_module("sente.integrations.uvicorn")
 
 
 async def test_a_refused_upgrade_is_uvicorns() -> None:
