@@ -18,6 +18,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
+import sente.integrations.uvicorn
 from sente.integrations.uvicorn import DIRECT, WebSocketProtocol
 from sente.interfaces import Wire
 
@@ -224,7 +225,7 @@ async def test_a_compressed_line_goes_the_usual_way() -> None:
 def test_an_older_uvicorn_is_not_built_upon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uvicorn, "__version__", "0.53.9")
     with pytest.raises(ImportError, match=r"0\.54 or later; installed is 0\.53\.9"):
-        runpy.run_module("sente.integrations.uvicorn")
+        runpy.run_path(sente.integrations.uvicorn.__file__)
 
 
 async def test_a_refused_upgrade_is_uvicorns() -> None:
