@@ -148,7 +148,7 @@ class Dispatcher:
                 log.exception("on_error raised")
 
     def begin(self, job: "Job") -> None:
-        """Handle a message beside the others; the job's ``finish`` is called afterwards."""
+        """Handle a message beside the others; its lane is told afterwards."""
         if not self._closing:  # else it waited for a handler that is being stopped
             self._open += 1
             self._workers.put(partial(self._run, job))
@@ -181,7 +181,7 @@ class Dispatcher:
         finally:
             job.worker = None
             self._open -= 1
-            job.finish(job)
+            job.lane.finished(job)
 
     def cancel(self, job: "Job") -> None:
         """Stop what handles the job's message, unless it is a sync function."""
@@ -238,35 +238,36 @@ class Stream:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A message on its way through a lane; ``done`` is called when it has been handled."""
+    """A message on its way through a lane."""
 
     message: Message
-    done: Callable[[], None]
-    finish: "Callable[[Job], None]"
     ref: int | None
+    lane: "Lane"
+    concurrent: bool
     worker: Worker | None = None
     """What handles it."""
     cancelled: bool = False
 
 
 class Lane:
-    """The messages of one client, handled one after the other."""
+    """The messages of one client, handled one after the other; ``done`` is called after each."""
 
-    __slots__ = ("_asked", "_dispatcher", "_queue", "_running")
+    __slots__ = ("_asked", "_dispatcher", "_done", "_queue", "_running")
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, done: Callable[[], None]) -> None:
         self._dispatcher = dispatcher
+        self._done = done
         self._queue: deque[Job] = deque()
         self._running = False
         self._asked: dict[int, Job] = {}
 
-    def put(self, message: Message, done: Callable[[], None], ref: int | None = None) -> None:
-        """Handle ``message`` after those before it, or beside them if its handler opted out; then call ``done``.
+    def put(self, message: Message, ref: int | None = None) -> None:
+        """Handle ``message`` after those before it, or beside them if its handler opted out.
 
         ``ref`` names a request for ``cancel``.
         """
         concurrent = self._dispatcher.is_concurrent(message)
-        job = Job(message, done, self._done if concurrent else self._next, ref)
+        job = Job(message, ref, self, concurrent)
         if ref is not None:
             self._asked[ref] = job
         if not concurrent and self._running:
@@ -281,17 +282,17 @@ class Lane:
             return
         if job in self._queue:
             self._queue.remove(job)
-            self._done(job)
+            del self._asked[ref]
+            self._done()
         else:
             self._dispatcher.cancel(job)
 
-    def _done(self, job: Job) -> None:
+    def finished(self, job: Job) -> None:
+        """The job has been handled: it is the next one's turn."""
         if job.ref is not None:
             del self._asked[job.ref]
-        job.done()
-
-    def _next(self, job: Job) -> None:
-        self._done(job)
-        self._running = bool(self._queue)
-        if self._queue:
-            self._dispatcher.begin(self._queue.popleft())
+        self._done()
+        if not job.concurrent:
+            self._running = bool(self._queue)
+            if self._queue:
+                self._dispatcher.begin(self._queue.popleft())

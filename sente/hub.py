@@ -64,11 +64,11 @@ class Hub:
         self._facade_send = send
         self._numbers = itertools.count(1)
         self.links: dict[int, tuple[ServerLink, AnyClient]] = {}
-        self.peers = Peers(dispatcher)
+        self.peers = Peers(dispatcher, self._handled)
         self.questions = Questions(self._push, self.look_after)
         self._touched: dict[AnyClient, None] = {}  # to be looked after at the end of this turn of the loop
         self.draining = False
-        self._presence_lane = Lane(dispatcher)
+        self._presence_lane = Lane(dispatcher, _nothing)
         self.sessions = self._new_sessions(now=0.0)
 
     # -- life
@@ -81,7 +81,7 @@ class Hub:
         for kept in (self.links, self.peers, self.classic, self.presence, self._touched):  # from an earlier start
             kept.clear()
         self.questions.start(self._loop)
-        self._presence_lane = Lane(self._dispatcher)
+        self._presence_lane = Lane(self._dispatcher, _nothing)
         self.sessions = self._new_sessions(self._loop.time())
         self.started = True
 
@@ -303,7 +303,7 @@ class Hub:
         ask = partial(self.questions.ask, client)
         who = client.uid, client.client_id
         message = Message(event.id, event.data, *who, connection, self._facade_send, reply, fail, ask)
-        peer.lane.put(message, partial(self._handled, client), ref)
+        peer.lane.put(message, ref)
 
     def _handled(self, client: AnyClient) -> None:
         client.session.handled(self.now)
@@ -329,4 +329,8 @@ class Hub:
     def _announce(self, what: Literal["open", "close"], uid: UserId) -> None:
         message = Message(f"chsk/uidport-{what}", uid, uid, "", None, self._facade_send)
         if self._dispatcher.wants(message.id):
-            self._presence_lane.put(message, lambda: None)
+            self._presence_lane.put(message)
+
+
+def _nothing() -> None:
+    """What follows when the word of presence has been handled."""

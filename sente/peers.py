@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from sente.dispatch import Dispatcher, Lane
@@ -31,8 +32,9 @@ class Peer:
 class Peers:
     """``peers[client]`` exists from the client's first link until its session has ended and presence has noticed."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, handled: Callable[[AnyClient], None]) -> None:
         self._dispatcher = dispatcher
+        self._handled = handled  # called after each message of a client
         self._peers: dict[AnyClient, Peer] = {}
         self._running: dict[UserId, dict[AnyClient, None]] = {}
 
@@ -53,7 +55,7 @@ class Peers:
         if peer is not None:
             peer.connection, peer.auth = connection, auth
             return False
-        self._peers[client] = Peer(Lane(self._dispatcher), connection, auth)
+        self._peers[client] = Peer(Lane(self._dispatcher, partial(self._handled, client)), connection, auth)
         self._running.setdefault(client.uid, {})[client] = None
         return True
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -166,7 +167,7 @@ async def begin(dispatcher: Dispatcher) -> AsyncIterator[Message]:
     stream = dispatcher.messages()
     first = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
-    Lane(dispatcher).put(message(data=0), lambda: None)
+    Lane(dispatcher, lambda: None).put(message(data=0))
     assert (await first).data == 0
     return stream
 
@@ -176,9 +177,9 @@ async def test_a_slow_loop_makes_the_clients_wait() -> None:
     dispatcher = Dispatcher()
     stream = await begin(dispatcher)
     handled: list[int] = []
-    lane = Lane(dispatcher)
+    lane = Lane(dispatcher, lambda: handled.append(len(handled) + 1))
     for number in range(1, 11):
-        lane.put(message(data=number), lambda number=number: handled.append(number))  # type: ignore[misc]
+        lane.put(message(data=number))
     await until(lambda: handled == [1, 2, 3, 4])
     await asyncio.sleep(0.01)
     assert handled == [1, 2, 3, 4]  # the fifth waits for room, so its acknowledgement is held back
@@ -192,7 +193,7 @@ async def test_a_loop_that_ends_lets_all_go() -> None:
     stream = await begin(dispatcher)
     handled: list[int] = []
     for number in range(50):  # many more than there is room for
-        Lane(dispatcher).put(message(data=number), lambda number=number: handled.append(number))  # type: ignore[misc]
+        Lane(dispatcher, partial(handled.append, number)).put(message(data=number))
     await until(lambda: len(handled) == 4)
     await stream.aclose()  # type: ignore[attr-defined]
     await until(lambda: len(handled) == 50)
