@@ -256,7 +256,7 @@ class Hub:
     def _carry_out(self, client: AnyClient) -> None:
         actions = client.session.actions
         while actions:
-            self._act(client, actions.popleft())
+            self._act(client, actions.pop(0))
 
     def _act(self, client: AnyClient, action: ServerAction) -> None:
         match action:

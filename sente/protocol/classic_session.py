@@ -74,7 +74,7 @@ class ClassicSession:
     def __init__(self, settings: ServerSettings, transport: TransportName, now: float) -> None:
         self._settings = settings
         self._transport: TransportName = transport
-        self.actions: deque[ServerAction] = deque()
+        self.actions: list[ServerAction] = []
         self._registered = False
         self._present = False
         self._ended = False
@@ -192,7 +192,7 @@ class ClassicSession:
 
     def take_actions(self) -> list[ServerAction]:
         """The work that came up since the last call, to be done in order."""
-        actions = list(self.actions)
+        actions = self.actions.copy()
         self.actions.clear()
         return actions
 

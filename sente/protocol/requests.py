@@ -1,6 +1,6 @@
 """The requests of this side that wait for their one outcome, and until when (§6)."""
 
-from collections.abc import Collection, MutableSequence
+from collections.abc import Collection
 from typing import Any
 
 from sente.protocol.actions import Outcome, Settle
@@ -12,7 +12,7 @@ NEVER = float("inf")
 class Requests:
     """Puts a ``Settle`` into ``actions`` for each request, once."""
 
-    def __init__(self, actions: MutableSequence[Any]) -> None:
+    def __init__(self, actions: list[Any]) -> None:
         self._actions = actions
         self._deadlines: dict[int, float] = {}
         self._last = 0

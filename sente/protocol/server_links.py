@@ -1,6 +1,5 @@
 """The links of one session at the server: its WebSocket, or the HTTP exchanges that wait for something to say."""
 
-from collections import deque
 from dataclasses import dataclass
 
 from sente.protocol.actions import Answer, Close, Link, ServerAction, Transmit
@@ -25,7 +24,7 @@ class _Held:
 class Links:
     """What is said leaves on the WebSocket, or else on the newest exchange that waits (§7)."""
 
-    def __init__(self, settings: ServerSettings, talk: Conversation, actions: deque[ServerAction], now: float) -> None:
+    def __init__(self, settings: ServerSettings, talk: Conversation, actions: list[ServerAction], now: float) -> None:
         self._settings = settings
         self._talk = talk
         self._actions = actions

@@ -6,7 +6,6 @@ a hello that passed the checks, then ``receive`` for each frame of the WebSocket
 ``handle_timer`` at ``next_timer()``. Deliveries are handled one after the other; ``handled`` is called after each.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +63,7 @@ class ServerSession:
     def __init__(self, settings: ServerSettings, limits: PeerLimits, now: float) -> None:
         self._settings = settings
         self._talk = Conversation(settings.limits, acks=settings.limits.ack, peer=limits, server=True)
-        self.actions: deque[ServerAction] = deque()
+        self.actions: list[ServerAction] = []
         """The work that came up, to be done in order: the driver takes it off, from the left."""
         self._requests = Requests(self.actions)
         self._transport: TransportName = "ws"
@@ -232,7 +231,7 @@ class ServerSession:
 
     def take_actions(self) -> list[ServerAction]:
         """The work that came up since the last call, to be done in order."""
-        actions = list(self.actions)
+        actions = self.actions.copy()
         self.actions.clear()
         return actions
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -92,7 +91,7 @@ class WebSocketLink:
         """A shorter way to the client, if the server offers one."""
         self._send = send
         self._limits = limits
-        self._queue: deque[dict[str, Any]] = deque([{"type": "websocket.accept"}] if accept else ())
+        self._queue: list[dict[str, Any]] = [{"type": "websocket.accept"}] if accept else []
         self.overrun = False
         """Whether the line was cut because its client does not read."""
         self._waiting = 0  # characters or bytes, of frames
@@ -104,7 +103,7 @@ class WebSocketLink:
     def transmit(self, wires: Sequence[Wire]) -> None:
         """Send frames; cut the line if twice what a session may keep waits: its client asks, but does not read."""
         for wire in wires:
-            if self.line is not None and not self._queue and not self._closing and self.line.write(wire):
+            if self.line is not None and not self._writing and not self._closing and self.line.write(wire):
                 continue
             self._waiting += len(wire)
             self._put({"type": "websocket.send", "text" if isinstance(wire, str) else "bytes": wire})
@@ -142,7 +141,7 @@ class WebSocketLink:
         self._writer = writer
         try:
             while self._queue:
-                message = self._queue.popleft()
+                message = self._queue.pop(0)
                 self._waiting -= len(message.get("text") or message.get("bytes") or ())
                 await self._send(message)
         except (OSError, RuntimeError):  # the line is gone, as the reader is about to be told

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from sente import ChannelSocket, Limits, Refusal, ServerSettings
+from sente.packers.json import JsonPacker
 from sente.protocol.settings import AckPolicy
 from sente.transports import websocket as gate
+from sente.transports.asgi import Connection
+from sente.workers import Workers
 from tests.asgi import HELLO, QUERY, WebSocket, WsClient, connect, until
 
 
@@ -389,3 +392,73 @@ async def test_a_server_that_stops_may_cancel(chsk: ChannelSocket) -> None:
     assert client.socket.task.cancelled()
     await client.open()
     assert client.info["resumed"] is True
+
+
+# -- a line that takes messages by a call
+
+
+class Line:
+    """What a server offers beside ASGI; its ``send`` waits while it is full."""
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+        self.room = asyncio.Event()
+        self.full = False
+        self.heard: Any = None
+
+    def listen(self, heard: Any) -> None:
+        self.heard = heard
+
+    def write(self, wire: str | bytes) -> bool:
+        if not self.full:
+            self.got.append(str(wire))
+        return not self.full
+
+    async def send(self, message: Any) -> None:
+        if self.full:
+            await self.room.wait()
+        self.got.append(message.get("text") or message["type"])
+
+
+def direct_link() -> tuple[gate.WebSocketLink, Line]:
+    line = Line()
+    connection = Connection({"type": "websocket", "path": "/", "query_string": b"", "headers": []})
+    link = gate.WebSocketLink(line.send, JsonPacker(), connection, Limits(), Workers())
+    link.line = line
+    return link, line
+
+
+async def test_a_direct_line_is_written_to_at_once() -> None:
+    link, line = direct_link()
+    link.transmit(["one", "two"])
+    assert line.got == ["one", "two"]
+
+
+async def test_what_waits_for_a_full_line_is_not_overtaken() -> None:
+    link, line = direct_link()
+    line.full = True
+    link.transmit(["one", "two"])
+    await asyncio.sleep(0)
+    link.transmit(["three"])
+    line.full = False  # there is room, and who waits for it has not gone on yet
+    line.room.set()
+    link.transmit(["four"])
+    await until(lambda: len(line.got) == 4)
+    link.transmit(["five"])
+    async with link.deadline:
+        link.close(4410, "gone")
+    link.transmit(["too late"])
+    await until(lambda: len(line.got) == 6)
+    assert line.got == ["one", "two", "three", "four", "five", "websocket.close"]
+
+
+async def test_one_message_that_waits_is_not_overtaken() -> None:
+    link, line = direct_link()
+    line.full = True
+    link.transmit(["one"])
+    await asyncio.sleep(0)
+    line.full = False
+    line.room.set()
+    link.transmit(["two"])
+    await until(lambda: len(line.got) == 2)
+    assert line.got == ["one", "two"]
