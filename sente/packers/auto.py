@@ -55,8 +55,8 @@ class Choice:
 
 
 def best(payload: Payload) -> tuple[Form, str]:
-    """The rule for those who read msgpack, with its reason: msgpack when typed, small or full of numbers; else JSON, as
-    browsers read that fastest.
+    r"""The rule for those who read msgpack, with its reason: msgpack when typed, small or full of numbers; else JSON,
+    as browsers read that fastest.
 
     >>> best(Payload(packed=b"\x92\x01\x02", typed=False, text=lambda: "[1,2]"))
     ('msgpack', 'it is small: msgpack is shorter')

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from typing import Any, TypeAlias
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 from sente.errors import PackError, UnpackError
 from sente.packers.limits import DIGITS
@@ -24,7 +24,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DURATION = re.compile(
     r"(-)?P(?:(\d{1,9})D)?(?:T(?:(\d{1,12})H)?(?:(\d{1,14})M)?(?:(\d{1,15})(?:\.(\d{1,6})\d*)?S)?)?", re.A
 )
-DECIMAL = re.compile(r"-?(?:\d+(?:\.\d*)?(?:E[+-]?\d{1,9})?|NaN|Infinity)", re.A)
+DECIMAL = re.compile(r"-?(?:\d+(?:\.\d*)?(?:E[+-]?\d{1,9})?|NaN|Infinity)", re.A | re.I)
 
 
 def utc_text(value: datetime) -> str:
@@ -34,7 +34,8 @@ def utc_text(value: datetime) -> str:
     '2026-01-02T00:00:00.000Z'
     """
     precision = "microseconds" if value.microsecond % 1000 else "milliseconds"
-    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision)}Z"
+    moment = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return f"{moment.isoformat(timespec=precision)[:-6]}Z"
 
 
 def duration_text(value: timedelta) -> str:
@@ -56,7 +57,27 @@ def read_utc(text: str) -> datetime:
     datetime.datetime(2026, 1, 2, 0, 0, tzinfo=datetime.timezone.utc)
     """
     value = datetime.fromisoformat(text)
+    if value.tzinfo is UTC:
+        return value
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def uuid_of(number: int) -> UUID:
+    """The UUID of a number of 128 bit, in less than half the time that ``UUID(int=number)`` takes for its checks.
+
+    >>> uuid_of(1)
+    UUID('00000000-0000-0000-0000-000000000001')
+    """
+    value = object.__new__(UUID)
+    object.__setattr__(value, "int", number)
+    object.__setattr__(value, "is_safe", SafeUUID.unknown)
+    return value
+
+
+def read_uuid(text: str) -> UUID:
+    """A UUID, in any form that ``UUID`` takes; the usual one sooner."""
+    digits = text.replace("-", "")
+    return uuid_of(int(digits, 16)) if len(text) == 36 and len(digits) == 32 else UUID(text)
 
 
 def read_milliseconds(text: str) -> datetime:
@@ -80,14 +101,15 @@ def read_duration(text: str) -> timedelta:
 
 def read_decimal(text: str) -> Decimal:
     """A decimal number, NaN and the infinities too, and as many digits as are worth their time."""
-    if len(text) > DIGITS or not DECIMAL.fullmatch(text.upper().replace("NAN", "NaN").replace("INFINITY", "Infinity")):
+    if len(text) > DIGITS or not DECIMAL.fullmatch(text):
         raise UnpackError(f"no decimal number: {text[:40]!r}")
     return Decimal(text)
 
 
 def read_integer(text: str) -> int:
     """A whole number of up to 1000 digits."""
-    if len(text) > DIGITS or not re.fullmatch(r"-?[0-9]+", text):
+    digits = text[1:] if text[:1] == "-" else text
+    if len(text) > DIGITS or not (digits.isascii() and digits.isdigit()):
         raise UnpackError(f"no whole number: {text[:40]!r}")
     return int(text)
 
@@ -111,9 +133,14 @@ def hashable(value: Any) -> Any:
 
 def read_set(rep: list[Any]) -> set[Any]:
     """A set. Members given twice are refused."""
-    if type(rep) is not list or len(value := set(map(hashable, rep))) != len(rep):
-        raise UnpackError("a set is a list of members, each named once")
-    return value
+    if type(rep) is list:
+        try:
+            value = set(rep)
+        except TypeError:
+            value = set(map(hashable, rep))
+        if len(value) == len(rep):
+            return value
+    raise UnpackError("a set is a list of members, each named once")
 
 
 def read_pairs(rep: list[Any]) -> dict[Any, Any]:
@@ -169,7 +196,7 @@ LOWER: Mapping[type, Lower] = {
 RAISE: Mapping[str, Raise] = {
     "t": read_utc,
     "m": read_milliseconds,
-    "u": UUID,
+    "u": read_uuid,
     "f": read_decimal,
     "n": read_integer,
     "set": read_set,

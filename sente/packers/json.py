@@ -20,24 +20,19 @@ comes back as the type it was; a ``TypeHandler`` is asked only for writing.
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from enum import Enum
 from typing import Any
-from uuid import UUID
 
 from sente.errors import PackError
 from sente.interfaces import Wire
-from sente.packers.blame import blame
-from sente.packers.handlers import TypeHandler, Types
-from sente.packers.limits import DEPTH, UnpackLimits, checked, too_deep
+from sente.packers.limits import too_deep
 from sente.packers.msgpack import is_plain
-from sente.packers.text import as_utf8, join_text, read_text, write_text
+from sente.packers.text import TextPacker, as_utf8, read_text, write_text
 from sente.values import TaggedValue
 
-SCALARS = {type(None), bool, int, float}
+SCALARS = {type(None), bool, int, float, str}
 
 
-class JsonPacker:
+class JsonPacker(TextPacker):
     """The packer every browser has.
 
     >>> JsonPacker().pack(["chat/say", {"text": "hi"}])
@@ -49,31 +44,6 @@ class JsonPacker:
 
     name = "json"
 
-    def __init__(self, *, types: Iterable[TypeHandler[Any]] = (), limits: UnpackLimits | None = None) -> None:
-        self._types = Types(types)
-        self._limits = limits or UnpackLimits()
-        self._always_exact = self._types.overrides(UUID, Enum)  # which orjson writes without asking
-
-    def pack(self, value: Any, /) -> str:
-        """Write a value.
-
-        Raises:
-            PackError: it holds something JSON has no word for; says what and where.
-        """
-        try:
-            packed = b"null" if self._always_exact else write_text(value, self._lower)
-        except (TypeError, RecursionError):
-            return self._pack_exactly(value)
-        if b"null" in packed and (self._always_exact or not is_plain(value)):  # orjson writes NaN as null
-            return self._pack_exactly(value)
-        return packed.decode()
-
-    def part(self, value: Any, /) -> str:
-        """A value to be joined with others: packed."""
-        if type(value) is int and 0 <= value < 2**53:  # numbers of packets, which need no look
-            return str(value)
-        return self.pack(value)
-
     def unpack(self, wire: Wire, /) -> Any:
         """Read a value.
 
@@ -82,24 +52,13 @@ class JsonPacker:
         """
         return read_text(as_utf8(wire, self._limits), self._limits)
 
-    def join(self, parts: Sequence[str], /) -> str:
-        """The JSON of a list whose items were packed one by one."""
-        return join_text(parts)
-
-    def frame(self, part: str, /) -> str:
-        """What travels: the part as it is."""
-        return part
-
-    def _pack_exactly(self, value: Any) -> str:
-        """The slow and complete way, and the reference for the fast one."""
+    def _pack_fast(self, value: Any) -> bytes | None:
         try:
-            return write_text(self._plain(value, DEPTH)).decode()
-        except (PackError, RecursionError) as error:
-            reason = error if isinstance(error, PackError) else too_deep()
-            raise blame(value, self._try, self._types.lower, reason) from None
-
-    def _try(self, part: Any) -> None:
-        self._plain(part, DEPTH)
+            packed = write_text(value, self._lower)
+        except (TypeError, RecursionError):
+            return None
+        # orjson writes NaN as null.
+        return packed if is_plain(value) or b"null" not in packed or is_plain(value, self._lower) else None
 
     def _lower(self, value: Any) -> Any:
         """What stands for a value in JSON."""
@@ -116,8 +75,6 @@ class JsonPacker:
             return {self._key(key): self._plain(inner, depth - 1) for key, inner in value.items()}
         if kind is list or kind is tuple:
             return [self._plain(inner, depth - 1) for inner in value]
-        if kind is str:
-            return checked(value)
         if kind is int and not -(2**63) <= value < 2**64:
             raise PackError("a whole number beyond 64 bit cannot be written as JSON")
         if kind is float and not math.isfinite(value):
@@ -129,4 +86,4 @@ class JsonPacker:
     def _key(self, key: Any) -> str:
         if not isinstance(key, str):
             raise PackError(f"a key of type {type(key).__name__} cannot be written as JSON: keys are strings")
-        return checked(str.__str__(key))
+        return str.__str__(key)

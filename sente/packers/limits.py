@@ -17,6 +17,8 @@ BITS = 3_000
 NESTED_EXTENSIONS = 16
 """msgpack extensions within each other: each is a copy of what is in it."""
 
+HALF_CHARACTER = "str with half a character cannot be packed: a lone surrogate"
+
 
 @dataclass(frozen=True, slots=True)
 class UnpackLimits:
@@ -52,7 +54,7 @@ def checked(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise PackError("str with half a character cannot be packed: a lone surrogate") from error
+        raise PackError(HALF_CHARACTER) from error
     return text
 
 

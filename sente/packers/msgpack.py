@@ -18,7 +18,7 @@ ormsgpack takes the last of two equal keys and ignores what follows the value. S
 
 import re
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -30,7 +30,7 @@ import ormsgpack
 from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
 from sente.packers.blame import blame
-from sente.packers.builtin import EPOCH, LOWER, read_decimal, read_utc
+from sente.packers.builtin import EPOCH, LOWER, read_decimal, read_utc, read_uuid, uuid_of
 from sente.packers.handlers import TypeHandler, Types
 from sente.packers.limits import BITS, DEPTH, NESTED_EXTENSIONS, UnpackLimits, checked, too_deep
 from sente.packers.msgpack_exact import read_exactly
@@ -201,6 +201,12 @@ class MsgpackPacker:
 
         if room is not None:
             return read_exactly(raw, extension, room)
+        try:  # without extensions, which most packets do not have
+            value = ormsgpack.unpackb(raw, option=ormsgpack.OPT_NON_STR_KEYS)
+            if ormsgpack.packb(value, None, ANY_KEY) == raw:
+                return value
+        except (ValueError, TypeError):
+            pass
         try:
             value = ormsgpack.unpackb(raw, ext_hook=extension, option=ormsgpack.OPT_NON_STR_KEYS)
             again = iter(seen)
@@ -238,19 +244,32 @@ def is_finite(packed: bytes) -> bool:
     >>> is_finite(MsgpackPacker().pack([1.5])), is_finite(MsgpackPacker().pack([float("inf")]))
     (True, False)
     """
-    return not NOT_FINITE.search(packed)
+    if 0xCB not in packed:
+        return True
+    if packed.count(0x7F) + packed.count(0xFF) > 16:
+        return not NOT_FINITE.search(packed)
+    return not any(NOT_FINITE.match(packed, at - 1) for at in _places(packed, b"\x7f", b"\xff"))
 
 
-def is_plain(value: Any) -> bool:
-    """Whether a value surely holds nothing but what JSON has words for: no UUID, no enum, no NaN. A false "no" is
-    possible, a false "yes" is not; ormsgpack knows in about the time that orjson takes.
+def _places(packed: bytes, *heads: bytes) -> Iterator[int]:
+    """Where these bytes are; faster than a pattern where they are rare."""
+    for head in heads:
+        at = packed.find(head, 1)
+        while at > 0:
+            yield at
+            at = packed.find(head, at + 1)
+
+
+def is_plain(value: Any, default: Callable[[Any], Any] | None = None) -> bool:
+    """Whether a value surely holds nothing but what JSON has words for: no UUID, no enum, no NaN; or what ``default``
+    makes of such. A false "no" is possible, a false "yes" is not; ormsgpack knows in about the time that orjson takes.
 
     >>> is_plain([None, "a"]), is_plain([float("nan")])
     (True, False)
     """
     try:
-        return is_finite(ormsgpack.packb(value, None, ASK))
-    except TypeError:
+        return is_finite(ormsgpack.packb(value, default, ASK))
+    except (TypeError, RecursionError):
         return False
 
 
@@ -268,8 +287,8 @@ def _fits(value: Any) -> bool:
 
 def _timestamp(value: datetime) -> bytes:
     """The smallest of the three forms: 32 bit, 64 bit with nanoseconds, 96 bit."""
-    seconds, microseconds = divmod((value - EPOCH) // timedelta(microseconds=1), 1_000_000)
-    nanoseconds = microseconds * 1000
+    since = value - EPOCH
+    seconds, nanoseconds = since.days * 86_400 + since.seconds, since.microseconds * 1000
     if not 0 <= seconds < 2**34:
         return struct.pack(">Iq", nanoseconds, seconds)
     return (
@@ -308,6 +327,12 @@ def _read_big(data: bytes) -> int:
     return int.from_bytes(data, signed=True)
 
 
+def _read_uuid(data: bytes) -> UUID:
+    if len(data) != 16:
+        raise UnpackError(f"tag 'u': a UUID has 16 bytes, not {len(data)}")
+    return uuid_of(int.from_bytes(data))
+
+
 CODES: Mapping[type, Callable[[Any], Packed | None]] = {
     datetime: _write_datetime,
     int: _write_big,
@@ -318,7 +343,7 @@ CODES: Mapping[type, Callable[[Any], Packed | None]] = {
 
 SCALARS: Mapping[str, Callable[[str], Packed | None]] = {
     "t": lambda rep: _write_datetime(read_utc(rep)),
-    "u": lambda rep: CODES[UUID](UUID(rep)),
+    "u": lambda rep: CODES[UUID](read_uuid(rep)),
     "f": lambda rep: CODES[Decimal](read_decimal(rep)),
     ":": lambda rep: CODES[Keyword](Keyword(rep)),
 }
@@ -326,7 +351,7 @@ SCALARS: Mapping[str, Callable[[str], Packed | None]] = {
 
 READ: Mapping[int, tuple[str, Callable[[bytes], Any]]] = {
     TIMESTAMP: ("t", _read_timestamp),
-    UUIDS: ("u", lambda data: UUID(bytes=data)),
+    UUIDS: ("u", _read_uuid),
     DECIMAL: ("f", lambda data: read_decimal(data.decode("ascii"))),
     BIG: ("n", _read_big),
     KEYWORD: (":", lambda data: Keyword(data.decode())),

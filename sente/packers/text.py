@@ -1,23 +1,81 @@
-"""JSON text on orjson, with what orjson leaves open: the seam that ``json`` and ``transit`` share.
+"""JSON text on orjson, with what orjson leaves open: what ``json`` and ``transit`` share.
 
-orjson turns whole numbers beyond 64 bit into floats and takes the last of two equal keys, without a word. So what was
-read is written again, which takes it a quarter of the time: the same bytes prove that nothing was turned or dropped,
-and that it is no deeper than can be written. Other bytes prove nothing (``1.50``, a space); then the slow and exact
-reader of the standard library decides.
+Writing is fast where that is surely right, and exact elsewhere. Reading, orjson turns whole numbers beyond 64 bit into
+floats and takes the last of two equal keys, without a word. So what was read is written again, which takes it a quarter
+of the time: the same bytes prove that nothing was turned or dropped, and that it is no deeper than can be written.
+Other bytes prove nothing (``1.50``, a space); then the slow and exact reader of the standard library decides.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import orjson
 
-from sente.errors import UnpackError
+from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
-from sente.packers.limits import UnpackLimits
+from sente.packers.blame import blame
+from sente.packers.handlers import TypeHandler, Types
+from sente.packers.limits import DEPTH, HALF_CHARACTER, UnpackLimits, too_deep
 
 ASK = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 ASK_INTEGERS = ASK | orjson.OPT_STRICT_INTEGER
+
+
+class TextPacker(ABC):
+    """A packer that writes JSON text."""
+
+    def __init__(self, *, types: Iterable[TypeHandler[Any]] = (), limits: UnpackLimits | None = None) -> None:
+        self._types = Types(types)
+        self._limits = limits or UnpackLimits()
+        self._always_exact = self._types.overrides(UUID, Enum)  # which orjson writes without asking
+
+    def pack(self, value: Any, /) -> str:
+        """Write a value.
+
+        Raises:
+            PackError: something in it cannot be written; says what and where.
+        """
+        packed = None if self._always_exact else self._pack_fast(value)
+        return self._pack_exactly(value) if packed is None else packed.decode()
+
+    def part(self, value: Any, /) -> str:
+        """A value to be joined with others: packed. Packets number what they hold, so small whole numbers are frequent."""
+        return str(value) if type(value) is int and 0 <= value < 2**53 else self.pack(value)
+
+    def join(self, parts: Sequence[str], /) -> str:
+        """The text of a list whose items were packed one by one."""
+        return f"[{','.join(parts)}]"
+
+    def frame(self, part: str, /) -> str:
+        """What travels: the part as it is."""
+        return part
+
+    @abstractmethod
+    def _pack_fast(self, value: Any) -> bytes | None:
+        """The same as ``_pack_exactly`` would write, or ``None``: it may not be."""
+
+    def _pack_exactly(self, value: Any) -> str:
+        """The slow and complete way, and the reference for the fast one."""
+        try:
+            return self._exact(value).decode()
+        except (PackError, RecursionError) as error:
+            reason = error if isinstance(error, PackError) else too_deep()
+            raise blame(value, self._exact, self._types.lower, reason) from None
+
+    def _exact(self, value: Any) -> bytes:
+        plain = self._plain(value, DEPTH)
+        try:
+            return write_text(plain)
+        except TypeError:  # all else that orjson refuses is not plain
+            raise PackError(HALF_CHARACTER) from None
+
+    @abstractmethod
+    def _plain(self, value: Any, depth: int) -> Any:
+        """What stands for a value in JSON, of nothing but JSON's own types."""
 
 
 def write_text(value: Any, default: Callable[[Any], Any] | None = None, *, big: bool = True) -> bytes:
@@ -70,8 +128,3 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         raise UnpackError("a key is given twice")
     return value
-
-
-def join_text(parts: Sequence[str]) -> str:
-    """The JSON of a list whose items were packed one by one."""
-    return f"[{','.join(parts)}]"

@@ -9,34 +9,37 @@ parts can be joined; a scalar alone is written bare. Reading takes quoted scalar
 import math
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import Enum
+from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import UUID
 
 from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
-from sente.packers.blame import blame
 from sente.packers.builtin import hashable, read_integer
-from sente.packers.handlers import TypeHandler, Types
-from sente.packers.limits import BITS, DEPTH, UnpackLimits, checked, too_deep
+from sente.packers.limits import BITS, too_deep
 from sente.packers.msgpack import is_plain
-from sente.packers.text import as_utf8, join_text, read_text, write_text
+from sente.packers.text import TextPacker, as_utf8, read_text, write_text
 from sente.values import TaggedValue
 
 EXACT = 2**53
 """From here on JavaScript does not count exactly: larger whole numbers are tagged."""
 
-MARKS = ("~", "^", "`")
+MARKS = frozenset("~^`")
 UUID_TEXT = re.compile(rb'-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"')
-MARKED = re.compile(rb'"([~^`])')
+CONSTANTS = {type(None), bool}
+CONTAINERS = {list, dict}
+BEGINS = {mark: re.compile(rb'%b(?<="%b)(?<!\\"%b)' % ((re.escape(mark),) * 3)) for mark in (b"~", b"^", b"`")}
+"""Where a string of JSON text begins with a mark: after a quote with no backslash before it, as one that ends a string
+is never followed by a mark. To find a single byte costs next to nothing, and these are rare: so it is looked for first,
+and what is before it after that."""
+MARKED = {**BEGINS, b"\\": re.compile(rb'\\(?<="\\)u00')}
+"""The same, and where an escape may hide it."""
 TAGGED = {bytes, TaggedValue}
 NOT_FINITE = {"NaN": math.nan, "INF": math.inf, "-INF": -math.inf}
 FINITE_NOT = {"nan": "NaN", "inf": "INF", "-inf": "-INF"}
 BOOLEANS = {"t": True, "f": False}
 
 
-class TransitPacker:
+class TransitPacker(TextPacker):
     """Every type, in text that people can read.
 
     >>> TransitPacker().pack([{"tags": {"go"}, "by": "~ada"}])
@@ -45,19 +48,9 @@ class TransitPacker:
 
     name = "transit"
 
-    def __init__(self, *, types: Iterable[TypeHandler[Any]] = (), limits: UnpackLimits | None = None) -> None:
-        self._types = Types(types)
-        self._limits = limits or UnpackLimits()
-        self._always_exact = self._types.overrides(UUID, Enum)  # which orjson writes without asking
-
     # -- writing
 
-    def pack(self, value: Any, /) -> str:
-        """Write a value.
-
-        Raises:
-            PackError: there is no handler for something in it; says what and where.
-        """
+    def _pack_fast(self, value: Any) -> bytes | None:
         tags = 0
 
         def write(rich: Any) -> Any:
@@ -69,16 +62,14 @@ class TransitPacker:
             return _tagged(lowered)
 
         try:
-            packed = b"" if self._always_exact else write_text(value, write, big=False)
+            packed = write_text(value, write, big=False)
         except (TypeError, RecursionError):
-            return self._pack_exactly(value)
-        if not packed or not _is_true(packed, tags, value):
-            return self._pack_exactly(value)
-        return (packed if tags or not _may_be_marked(packed) else _with_escapes(packed)).decode()
-
-    def part(self, value: Any, /) -> str:
-        """A value to be joined with others: packed."""
-        return self.pack(value)
+            return None
+        if tags:
+            return packed if _marks_tags(packed, tags) and not _is_doubtful(packed) else None
+        if not is_plain(value) and _is_doubtful(packed):
+            return None
+        return _with_escapes(packed)
 
     def pack_plain(self, value: Any) -> str | None:
         """The value as JSON without tags, if it needs none, else ``None``.
@@ -91,55 +82,46 @@ class TransitPacker:
             return None
         return None if _may_be_marked(packed) else packed.decode()
 
-    def join(self, parts: Sequence[str], /) -> str:
-        """The text of a list whose items were packed one by one."""
-        return join_text(parts)
-
-    def frame(self, part: str, /) -> str:
-        """What travels: the part as it is."""
-        return part
-
-    def _pack_exactly(self, value: Any) -> str:
-        """The slow and complete way, and the reference for the fast one."""
-        try:
-            return write_text(self._plain(value, DEPTH)).decode()
-        except (PackError, RecursionError) as error:
-            reason = error if isinstance(error, PackError) else too_deep()
-            raise blame(value, self._try, self._types.lower, reason) from None
-
-    def _try(self, part: Any) -> None:
-        self._plain(part, DEPTH)
-
     def _plain(self, value: Any, depth: int) -> Any:
         kind = type(value)
         if not depth:
             raise too_deep()
         if kind is str:
-            return _escaped(value)
+            return f"~{value}" if value[:1] in MARKS else value
         if kind is dict:
             return self._map(value, depth - 1)
         if kind is list or kind is tuple:
-            return [self._plain(inner, depth - 1) for inner in value]
+            return [
+                inner
+                if type(inner) in CONSTANTS or (type(inner) is str and inner[:1] not in MARKS)
+                else self._plain(inner, depth - 1)
+                for inner in value
+            ]
         if kind is int:
             return value if -EXACT < value < EXACT else _big(value)
         if kind is float:
             return value if math.isfinite(value) else f"~z{FINITE_NOT[str(value)]}"
-        if kind is bool or value is None:
+        if kind in CONSTANTS:
             return value
         if kind is TaggedValue and not (len(value.tag) == 1 and type(value.rep) is str):
-            return {checked(f"~#{value.tag}"): self._plain(value.rep, depth - 1)}
+            return {f"~#{value.tag}": self._plain(value.rep, depth - 1)}
         if kind in TAGGED:
-            return checked(_tagged(value))
+            return _tagged(value)
         return self._plain(self._types.lower(value), depth - 1)
 
     def _map(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
-        keys = [key if type(key) is str else _key(self._plain(key, depth)) for key in value]
-        if all(type(key) is str for key in keys):
-            written = zip(keys, value.items(), strict=True)
-            return {
-                _escaped(text) if text is key else text: self._plain(inner, depth) for text, (key, inner) in written
-            }
-        return {"~#cmap": [self._plain(inner, depth) for pair in value.items() for inner in pair]}
+        written: dict[str, Any] = {}
+        for key, inner in value.items():
+            if type(key) is str:
+                name = f"~{key}" if key[:1] in MARKS else key
+            elif type(name := _key(self._plain(key, depth))) is not str:
+                return {"~#cmap": [self._plain(inner, depth) for pair in value.items() for inner in pair]}
+            written[name] = (
+                inner
+                if type(inner) in CONSTANTS or (type(inner) is str and inner[:1] not in MARKS)
+                else self._plain(inner, depth)
+            )
+        return written
 
     # -- reading
 
@@ -159,21 +141,35 @@ class TransitPacker:
             raise UnpackError("nested too deeply") from error
 
     def _restored(self, plain: Any) -> Any:
-        kind = type(plain)
-        if kind is str:
-            return self._text(plain) if plain.startswith(MARKS) else plain
-        if kind is list:
-            if len(plain) == 2 and type(plain[0]) is str and plain[0].startswith("~#"):
+        """The value, made of the lists and maps that it was read into: most of what is in them stays."""
+        if type(plain) is str:
+            return self._text(plain) if plain[:1] in MARKS else plain
+        if type(plain) is list:
+            if len(plain) == 2 and type(plain[0]) is str and plain[0][:2] == "~#":
                 return self._composite(plain[0], plain[1])
-            return [self._restored(inner) for inner in plain]
-        if kind is not dict:
+            for index, inner in enumerate(plain):
+                if type(inner) is str:
+                    if inner[:1] in MARKS:
+                        plain[index] = self._text(inner)
+                elif type(inner) in CONTAINERS:
+                    plain[index] = self._restored(inner)
             return plain
-        if len(plain) == 1 and (key := next(iter(plain))).startswith("~#"):
+        return self._map_of(plain) if type(plain) is dict else plain
+
+    def _map_of(self, plain: dict[str, Any]) -> Any:
+        if len(plain) == 1 and (key := next(iter(plain)))[:2] == "~#":
             return self._composite(key, plain[key])
-        value = {
-            hashable(self._text(key)) if key.startswith(MARKS) else key: self._restored(inner)
-            for key, inner in plain.items()
-        }
+        marked = False
+        for key, inner in plain.items():
+            marked = marked or key[:1] in MARKS
+            if type(inner) is str:
+                if inner[:1] in MARKS:
+                    plain[key] = self._text(inner)
+            elif type(inner) in CONTAINERS:
+                plain[key] = self._restored(inner)
+        if not marked:
+            return plain
+        value = {hashable(self._text(key)) if key[:1] in MARKS else key: inner for key, inner in plain.items()}
         if len(value) != len(plain):
             raise UnpackError("a key is given twice")
         return value
@@ -198,35 +194,27 @@ class TransitPacker:
         return self._types.raise_(tag, rep)
 
 
-def _is_true(packed: bytes, tags: int, value: Any) -> bool:
-    """Whether what orjson wrote is what should be written. It may say no for nothing, never yes.
+def _marks_tags(packed: bytes, tags: int) -> bool:
+    """Whether no other strings than those of that many tags begin with a mark."""
+    return packed.count(b'"~') == tags and b'"^' not in packed and b'"`' not in packed
 
-    Finding single bytes costs next to nothing, and most of them are rare; so is everything looked for after them.
-    """
-    if tags and (packed.count(b'"~') != tags or b'"^' in packed or b'"`' in packed):
-        return False  # the application's strings begin with marks too
-    doubtful = b"null" in packed or (b"-" in packed and UUID_TEXT.search(packed))  # may have been NaN, or a UUID
-    return not doubtful or (not tags and is_plain(value))
+
+def _is_doubtful(packed: bytes) -> bool:
+    """Whether there is something in what orjson wrote that may have been NaN, or a UUID."""
+    return b"null" in packed or (b"-" in packed and UUID_TEXT.search(packed) is not None)
 
 
 def _with_escapes(packed: bytes) -> bytes:
-    """JSON text whose strings that begin with a mark get another. A quote after a backslash begins no string; one that
-    ends a string is never followed by a mark."""
-
-    def escape(found: re.Match[bytes]) -> bytes:
-        return found[0] if packed[found.start() - 1 : found.start()] == b"\\" else b'"~' + found[1]
-
-    return MARKED.sub(escape, packed)
+    """JSON text whose strings that begin with a mark get another."""
+    for mark, begins in BEGINS.items():
+        if mark in packed:
+            packed = begins.sub(b"~" + mark, packed)
+    return packed
 
 
 def _may_be_marked(raw: bytes) -> bool:
     """Whether a string in JSON text may begin with a mark, be it hidden by an escape."""
-    return (
-        (b"~" in raw and b'"~' in raw)
-        or (b"\\" in raw and b'"\\u00' in raw)
-        or (b"^" in raw and b'"^' in raw)
-        or (b"`" in raw and b'"`' in raw)
-    )
+    return any(mark in raw and begins.search(raw) for mark, begins in MARKED.items())
 
 
 def _tagged(value: Any) -> Any:
@@ -242,10 +230,6 @@ def _big(value: int) -> str:
     if value.bit_length() > BITS:
         raise PackError(f"a whole number of more than {BITS} bit cannot be packed")
     return f"~i{value}" if -(2**63) <= value < 2**63 else f"~n{value}"
-
-
-def _escaped(text: str) -> str:
-    return checked(f"~{text}" if text.startswith(MARKS) else text)
 
 
 def _key(written: Any) -> Any:
