@@ -1,11 +1,7 @@
 """The same values mean the same in Python and in JavaScript: they go there and come back through each packer."""
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +11,8 @@ from hypothesis import strategies as st
 from sente.packers.negotiation import for_peer, get
 from sente.values import Keyword, TaggedValue
 from tests.packers.examples import MONEY, VALUES, expected, same
+from tests.packers.node import Node
 
-NODE = Path(__file__).parents[2] / "js" / "e2e" / "packers.mjs"
 PACKERS = ["auto", "auto+msgpack", "msgpack"]
 every_packer = pytest.mark.parametrize("packer", PACKERS)
 
@@ -42,34 +38,6 @@ MORE: Mapping[str, Any] = {
     "unknown tags of one character": [TaggedValue("x", "scalar"), TaggedValue("x", [1])],
 }
 WHOLE = {**{name: expected(name) for name in VALUES if name != "datetime with microseconds"}, **MORE}
-
-
-class Node:
-    """A Node that unpacks and packs again."""
-
-    def __init__(self) -> None:
-        node = shutil.which("node")
-        assert node, "these tests need Node"
-        self._process = subprocess.Popen([node, str(NODE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def again(self, packer: str, wire: str | bytes) -> str | bytes:
-        assert self._process.stdin
-        assert self._process.stdout
-        frame = {"text": wire} if isinstance(wire, str) else {"hex": wire.hex()}
-        self._process.stdin.write(json.dumps({"packer": packer, **frame}) + "\n")
-        self._process.stdin.flush()
-        match json.loads(self._process.stdout.readline()):
-            case {"text": text}:
-                return str(text)
-            case {"hex": packed}:
-                return bytes.fromhex(packed)
-            case {"error": error}:
-                raise AssertionError(error)
-            case answer:
-                raise AssertionError(answer)
-
-    def close(self) -> None:
-        self._process.communicate()
 
 
 @pytest.fixture(scope="module")

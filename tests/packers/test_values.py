@@ -11,6 +11,7 @@ from sente.packers import get
 from sente.packers.auto import AutoPacker
 from sente.testing import check_packer
 from tests.packers.examples import MONEY, VALUES, expected, same
+from tests.packers.node import Node
 
 FORMATS = Path(__file__).parent.parent.parent / "docs" / "reference" / "formats.md"
 
@@ -40,16 +41,24 @@ def test_the_contract_of_json() -> None:
 
 def table() -> str:
     json, transit, msgpack = (get(name, types=[MONEY]) for name in ("json", "transit", "msgpack"))
-    rows = ["| Python | json | transit, auto as text | msgpack | back in Python |", "|---|---|---|---|---|"]
+    head = ["Python", "json", "transit, auto as text", "msgpack", "back in Python", "in JavaScript", "from json"]
+    rows = [head, ["---"] * len(head)]
+    node = Node()
     for name, value in VALUES.items():
+        text, packed = transit.pack(value), msgpack.pack(value)
+        assert isinstance(packed, bytes)
+        back = "the same" if same(value, expected(name)) else type(expected(name)).__name__
+        there, *others = (node.shown(packer, wire) for packer, wire in (("auto", text), ("msgpack", packed)))
+        assert others == [there], name
         try:
             plain = code(json.pack(value))
+            from_json = node.shown("json", json.pack(value))
         except PackError:
-            plain = "`PackError`"
-        packed: Any = msgpack.pack(value)
-        back = "the same" if same(value, expected(name)) else type(expected(name)).__name__
-        rows.append(f"| {name} | {plain} | {code(transit.pack(value))} | {code(packed.hex(' '), 35)} | {back} |")
-    return "\n".join(rows)
+            plain, from_json = "`PackError`", ""
+        cells = [plain, code(text), code(packed.hex(" "), 35), back, code(there), code(from_json)]
+        rows.append([name, *cells[:-1], "the same" if from_json == there else cells[-1] if from_json else ""])
+    node.close()
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def code(text: Any, most: int = 200) -> str:
