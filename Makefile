@@ -26,7 +26,7 @@ test: .make/dev $(CLIENT) ## run every test and hold the coverage
 	echo "==> Asking for full branch coverage of $(FULLY_COVERED)"
 	.venv/bin/coverage report --include='$(FULLY_COVERED)' --fail-under=100
 
-bench: .make/bench ## measure packers and messaging against their peers, for about five minutes
+bench: .make/bench $(CLIENT) ## measure packers and messaging against their peers, for about five minutes
 	echo "==> Measuring the packers and their peers"
 	.venv/bin/python -m benchmarks.run
 	echo "==> Measuring messaging"

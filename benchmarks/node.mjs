@@ -18,8 +18,8 @@ class Text {
 class Uuid extends Text {}
 class Decimal extends Text {}
 
-/** Values with types, as benchmarks/node.py writes them. */
-function revive(_, value) {
+/** Values with types, as benchmarks/node.py writes them, of these classes. */
+const reviver = (Uuid, Decimal) => (_, value) => {
   if (value === null || typeof value !== "object" || !("$type" in value)) return value;
   switch (value.$type) {
     case "uuid":
@@ -37,7 +37,23 @@ function revive(_, value) {
     default:
       throw new Error(`no type ${value.$type}`);
   }
-}
+};
+
+/** The packers of this project, with its own classes; they are built by `make bench`. */
+const ours = (name) => async () => {
+  const { auto, Decimal, json, UUID } = await import("../js/dist/index.js");
+  const { msgpack } = await import("../js/dist/packers/msgpack.js");
+  const packer = { json, auto: auto(), "auto+msgpack": auto({ msgpack }), msgpack }[name];
+  const { version } = JSON.parse(readFileSync(new URL("../js/package.json", import.meta.url), "utf8"));
+  return {
+    name: `sente-client ${name}`,
+    version: `sente-client ${version}`,
+    ours: true,
+    pack: (value) => packer.pack(value),
+    unpack: (wire) => packer.unpack(wire),
+    revive: reviver(UUID, Decimal),
+  };
+};
 
 const json = async () => ({
   name: "JSON (Node)",
@@ -115,7 +131,9 @@ const transit = (type, name) => async () => {
   return { name, version: versionOf("transit-js"), pack: (v) => writer.write(v), unpack: (w) => reader.read(w) };
 };
 
+const OURS = ["json", "auto", "auto+msgpack", "msgpack"];
 const PEERS = [
+  ...OURS.map((name) => [`sente-client ${name}`, ours(name), "npm run build in js/"]),
   ["JSON (Node)", json],
   ["@msgpack/msgpack", msgpack],
   ["msgpackr", msgpackr],
@@ -129,15 +147,16 @@ function versionOf(name) {
   return `${name} ${JSON.parse(readFileSync(file, "utf8")).version}`;
 }
 
-function begin(codec, payload) {
+function begin(codec, { value }) {
   let failed;
   for (const pack of [codec.pack, codec.packLossy]) {
     if (!pack) continue;
     try {
-      const wire = pack(payload.value);
-      const keeps = isDeepStrictEqual(codec.unpack(wire), payload.value) ? "same" : "lossy";
+      const wire = pack(value);
+      const keeps = isDeepStrictEqual(codec.unpack(wire), value) ? "same" : "lossy";
       // A packer may hand out a view of a buffer that it writes into again.
-      return { codec, pack, wire: typeof wire === "string" ? wire : wire.slice(), keeps, packed: [], unpacked: [] };
+      const kept = typeof wire === "string" ? wire : wire.slice();
+      return { codec, value, pack, wire: kept, keeps, packed: [], unpacked: [] };
     } catch (error) {
       failed ??= `${error.name}: ${error.message}`.slice(0, 120);
     }
@@ -176,33 +195,35 @@ function finish({ codec, failed, keeps, wire, packed, unpacked }, payload) {
 }
 
 const [corpus, rounds, sample] = process.argv.slice(2);
-const payloads = JSON.parse(readFileSync(corpus, "utf8"), revive);
+const text = readFileSync(corpus, "utf8");
+const payloads = JSON.parse(text, reviver(Uuid, Decimal));
 const codecs = [];
 const absent = {};
-for (const [name, load] of PEERS) {
+for (const [name, load, needs = "npm ci in benchmarks/"] of PEERS) {
   try {
     codecs.push(await load());
   } catch (error) {
     if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
-    absent[name] = "npm ci in benchmarks/";
+    absent[name] = needs;
   }
 }
+for (const codec of codecs) codec.payloads = codec.revive ? JSON.parse(text, codec.revive) : payloads;
 const rows = [];
-for (const payload of payloads) {
+for (const [number, payload] of payloads.entries()) {
   process.stderr.write(`measuring ${payload.name} in Node\n`);
-  const begun = codecs.map((codec) => begin(codec, payload));
+  const begun = codecs.map((codec) => begin(codec, codec.payloads[number]));
   const trials = begun.filter((trial) => !trial.failed);
   for (const trial of trials) {
     // Twice: the first time the compiler is still at work.
     for (let i = 0; i < 2; i += 1) {
-      trial.packs = countFor(trial.pack, payload.value, Number(sample));
+      trial.packs = countFor(trial.pack, trial.value, Number(sample));
       trial.unpacks = countFor(trial.codec.unpack, trial.wire, Number(sample));
     }
   }
   for (let round = 0; round < Number(rounds); round += 1) {
     const first = round % trials.length;
     for (const trial of [...trials.slice(first), ...trials.slice(0, first)]) {
-      trial.packed.push(time(trial.pack, payload.value, trial.packs));
+      trial.packed.push(time(trial.pack, trial.value, trial.packs));
       trial.unpacked.push(time(trial.codec.unpack, trial.wire, trial.unpacks));
     }
   }

@@ -1,4 +1,4 @@
-"""The peers in Node: hands them the same payloads, and adds what they found to a run."""
+"""The packers in Node, ours and the peers: hands them the same payloads, and adds what they found to a run."""
 
 import base64
 import datetime
@@ -23,10 +23,10 @@ SAFE = 2**53
 
 
 def add_node(run: Run, payloads: Sequence[Payload], rounds: int, sample: float) -> Run:
-    """A run with the peers in Node in it; without Node they are named as absent."""
+    """A run with the packers in Node in it; without Node they are named as absent."""
     node = shutil.which("node")
     if node is None:
-        return replace(run, absent={**run.absent, "the peers in Node": "Node 20 or newer"})
+        return replace(run, absent={**run.absent, "the packers in Node": "Node 20 or newer"})
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "corpus.json"
         corpus.write_text(json.dumps([{"name": each.name, "value": tagged(each.value)} for each in payloads]))
