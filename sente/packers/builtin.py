@@ -75,9 +75,9 @@ def uuid_of(number: int) -> UUID:
 
 
 def read_uuid(text: str) -> UUID:
-    """A UUID, in any form that ``UUID`` takes; the usual one sooner."""
+    """A UUID, in any form that ``UUID`` takes; the usual ones sooner."""
     digits = text.replace("-", "")
-    return uuid_of(int(digits, 16)) if len(text) == 36 and len(digits) == 32 else UUID(text)
+    return uuid_of(int(digits, 16)) if len(digits) == 32 else UUID(text)
 
 
 def read_milliseconds(text: str) -> datetime:

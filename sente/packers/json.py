@@ -54,11 +54,13 @@ class JsonPacker(TextPacker):
 
     def _pack_fast(self, value: Any) -> bytes | None:
         try:
+            if is_plain(value):
+                return write_text(value)
             packed = write_text(value, self._lower)
         except (TypeError, RecursionError):
             return None
         # orjson writes NaN as null.
-        return packed if is_plain(value) or b"null" not in packed or is_plain(value, self._lower) else None
+        return packed if b"null" not in packed or is_plain(value, self._lower) else None
 
     def _lower(self, value: Any) -> Any:
         """What stands for a value in JSON."""

@@ -18,7 +18,7 @@ ormsgpack takes the last of two equal keys and ignores what follows the value. S
 
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -187,6 +187,13 @@ class MsgpackPacker:
         """The value of ``raw``; ``room`` is given when there may be too many lists and maps in it."""
         if level > NESTED_EXTENSIONS:
             raise UnpackError("nested too deeply")
+        if room is None:
+            try:  # without extensions, which most packets do not have
+                value = ormsgpack.unpackb(raw, option=ormsgpack.OPT_NON_STR_KEYS)
+                if ormsgpack.packb(value, None, ANY_KEY) == raw:
+                    return value
+            except (ValueError, TypeError):
+                pass
         seen: list[tuple[Packed, Any]] = []
         failed: list[UnpackError] = []
 
@@ -201,12 +208,6 @@ class MsgpackPacker:
 
         if room is not None:
             return read_exactly(raw, extension, room)
-        try:  # without extensions, which most packets do not have
-            value = ormsgpack.unpackb(raw, option=ormsgpack.OPT_NON_STR_KEYS)
-            if ormsgpack.packb(value, None, ANY_KEY) == raw:
-                return value
-        except (ValueError, TypeError):
-            pass
         try:
             value = ormsgpack.unpackb(raw, ext_hook=extension, option=ormsgpack.OPT_NON_STR_KEYS)
             again = iter(seen)
@@ -246,18 +247,19 @@ def is_finite(packed: bytes) -> bool:
     """
     if 0xCB not in packed:
         return True
-    if packed.count(0x7F) + packed.count(0xFF) > 16:
+    if len(packed) < 2048:
         return not NOT_FINITE.search(packed)
-    return not any(NOT_FINITE.match(packed, at - 1) for at in _places(packed, b"\x7f", b"\xff"))
-
-
-def _places(packed: bytes, *heads: bytes) -> Iterator[int]:
-    """Where these bytes are; faster than a pattern where they are rare."""
-    for head in heads:
-        at = packed.find(head, 1)
-        while at > 0:
-            yield at
+    for head in (0x7F, 0xFF):  # rare, and in much found sooner than a pattern
+        at = 0
+        for _ in range(16):
             at = packed.find(head, at + 1)
+            if at < 0:
+                break
+            if NOT_FINITE.match(packed, at - 1):
+                return False
+        else:
+            return not NOT_FINITE.search(packed)
+    return True
 
 
 def is_plain(value: Any, default: Callable[[Any], Any] | None = None) -> bool:

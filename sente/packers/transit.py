@@ -51,6 +51,11 @@ class TransitPacker(TextPacker):
     # -- writing
 
     def _pack_fast(self, value: Any) -> bytes | None:
+        if is_plain(value):
+            try:
+                return _with_escapes(write_text(value, big=False))
+            except TypeError:  # it holds bytes, or whole numbers beyond 2^53
+                pass
         tags = 0
 
         def write(rich: Any) -> Any:
@@ -65,11 +70,9 @@ class TransitPacker(TextPacker):
             packed = write_text(value, write, big=False)
         except (TypeError, RecursionError):
             return None
-        if tags:
-            return packed if _marks_tags(packed, tags) and not _is_doubtful(packed) else None
-        if not is_plain(value) and _is_doubtful(packed):
+        if _is_doubtful(packed):
             return None
-        return _with_escapes(packed)
+        return (packed if _marks_tags(packed, tags) else None) if tags else _with_escapes(packed)
 
     def pack_plain(self, value: Any) -> str | None:
         """The value as JSON without tags, if it needs none, else ``None``.
@@ -214,7 +217,10 @@ def _with_escapes(packed: bytes) -> bytes:
 
 def _may_be_marked(raw: bytes) -> bool:
     """Whether a string in JSON text may begin with a mark, be it hidden by an escape."""
-    return any(mark in raw and begins.search(raw) for mark, begins in MARKED.items())
+    for mark, begins in MARKED.items():  # noqa: SIM110  # any() of so few takes as long as all the rest
+        if mark in raw and begins.search(raw):
+            return True
+    return False
 
 
 def _tagged(value: Any) -> Any:

@@ -51,7 +51,8 @@ BESIDE: dict[str, list[Any]] = {
     "nothing": [],
     "null": [None],
     "few": [127, -1, 255, "\x7f", 1.5, -1.7976931348623157e308, 1.7976931348623157e308],
-    "many": [127, -1, 65535] * 20 + [1.5],
+    "many": [127, -1, 65535] * 1000 + [1.5],
+    "few in much": ["x" * 5000, 127, -1, 1.5],
 }
 
 
@@ -162,7 +163,7 @@ def test_a_uuid_is_one(value: UUID) -> None:
     for text in (str(value), str(value).upper(), value.hex, f"{{{value}}}", value.urn):
         read = read_uuid(text)
         assert (read, hash(read), str(read), repr(read)) == (value, hash(value), str(value), repr(value))
-    assert read.is_safe is value.is_safe
+        assert read.is_safe is value.is_safe
     assert pickle.loads(pickle.dumps(read)) == copy.deepcopy(read) == value
     assert write_text(read) == write_text(value)
 
