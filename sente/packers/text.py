@@ -43,7 +43,7 @@ class TextPacker(ABC):
         return self._pack_exactly(value) if packed is None else packed.decode()
 
     def part(self, value: Any, /) -> str:
-        """A value to be joined with others: packed. Packets number what they hold, so small whole numbers are frequent."""
+        """A value to be joined with others: packed. Packets are numbered, so whole numbers are frequent."""
         return str(value) if type(value) is int and 0 <= value < 2**53 else self.pack(value)
 
     def join(self, parts: Sequence[str], /) -> str:
