@@ -27,11 +27,14 @@ MARKS = frozenset("~^`")
 UUID_TEXT = re.compile(rb'-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"')
 CONSTANTS = {type(None), bool}
 CONTAINERS = {list, dict}
-BEGINS = {mark: re.compile(rb'%b(?<="%b)(?<!\\"%b)' % ((re.escape(mark),) * 3)) for mark in (b"~", b"^", b"`")}
-"""Where a string of JSON text begins with a mark: after a quote with no backslash before it, as one that ends a string
-is never followed by a mark. To find a single byte costs next to nothing, and these are rare: so it is looked for first,
-and what is before it after that."""
-MARKED = {**BEGINS, b"\\": re.compile(rb'\\(?<="\\)u00')}
+BEGINS = [
+    (mark, re.compile(rb'%b(?<="%b)(?<!\\"%b)' % ((re.escape(chr(mark).encode()),) * 3)), bytes([*b"~", mark]))
+    for mark in b"~^`"
+]
+"""Where a string of JSON text begins with a mark, and what is put there: after a quote with no backslash before it, as
+one that ends a string is never followed by a mark. To find a single byte costs next to nothing, and these are rare: so
+it is looked for first, and what is before it after that."""
+MARKED = [*((mark, begins) for mark, begins, _ in BEGINS), (b"\\"[0], re.compile(rb'\\(?<="\\)u00'))]
 """The same, and where an escape may hide it."""
 TAGGED = {bytes, TaggedValue}
 NOT_FINITE = {"NaN": math.nan, "INF": math.inf, "-INF": -math.inf}
@@ -204,20 +207,20 @@ def _marks_tags(packed: bytes, tags: int) -> bool:
 
 def _is_doubtful(packed: bytes) -> bool:
     """Whether there is something in what orjson wrote that may have been NaN, or a UUID."""
-    return b"null" in packed or (b"-" in packed and UUID_TEXT.search(packed) is not None)
+    return b"null" in packed or (0x2D in packed and UUID_TEXT.search(packed) is not None)
 
 
 def _with_escapes(packed: bytes) -> bytes:
     """JSON text whose strings that begin with a mark get another."""
-    for mark, begins in BEGINS.items():
+    for mark, begins, escaped in BEGINS:
         if mark in packed:
-            packed = begins.sub(b"~" + mark, packed)
+            packed = begins.sub(escaped, packed)
     return packed
 
 
 def _may_be_marked(raw: bytes) -> bool:
     """Whether a string in JSON text may begin with a mark, be it hidden by an escape."""
-    for mark, begins in MARKED.items():  # noqa: SIM110  # any() of so few takes as long as all the rest
+    for mark, begins in MARKED:  # noqa: SIM110  # any() of so few takes as long as all the rest
         if mark in raw and begins.search(raw):
             return True
     return False
