@@ -43,8 +43,10 @@ class TextPacker(ABC):
         return self._pack_exactly(value) if packed is None else packed.decode()
 
     def part(self, value: Any, /) -> str:
-        """A value to be joined with others: packed. Packets are numbered, so whole numbers are frequent."""
-        return str(value) if type(value) is int and 0 <= value < 2**53 else self.pack(value)
+        """A value to be joined with others: packed."""
+        if type(value) is int and 0 <= value < 2**53:  # numbers of packets, which need no look
+            return str(value)
+        return self.pack(value)
 
     def join(self, parts: Sequence[str], /) -> str:
         """The text of a list whose items were packed one by one."""
