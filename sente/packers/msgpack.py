@@ -247,15 +247,13 @@ def is_finite(packed: bytes) -> bool:
     """
     if 0xCB not in packed:
         return True
-    if len(packed) < 2048:
-        return not NOT_FINITE.search(packed)
-    for head in (0x7F, 0xFF):  # rare, and in much found sooner than a pattern
+    for head in (0x7F, 0xFF):  # where these are rare, they are found sooner than a pattern
         at = 0
-        for _ in range(16):
+        for _ in range(len(packed) >> 7):
             at = packed.find(head, at + 1)
             if at < 0:
                 break
-            if NOT_FINITE.match(packed, at - 1):
+            if packed[at - 1] == 0xCB and NOT_FINITE.match(packed, at - 1):
                 return False
         else:
             return not NOT_FINITE.search(packed)
