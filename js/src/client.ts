@@ -78,11 +78,11 @@ export class Client extends EventTarget {
   readonly #states = new WeakMap<ClientState, ClientState>();
   #becomeReady!: Asker;
 
-  constructor(url: string, options: Options = {}) {
+  constructor(url: string, options: Options, Drive: typeof Driver = Driver) {
     super();
     this.ready = new Promise<any>((resolve, reject) => (this.#becomeReady = { resolve, reject }));
     this.ready.catch(() => {}); // who does not wait for it is not bothered by it
-    this.#driver = new Driver(url, options, (news) => this.#hear(news));
+    this.#driver = new Drive(url, options, (news) => this.#hear(news));
     this.#driver.core.connect(performance.now() / 1000);
     this.#driver.soon(); // not before the caller has added its listeners
   }

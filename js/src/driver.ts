@@ -2,42 +2,44 @@ import type { ClientAction, Link } from "./core/actions.js";
 import { ClientSession } from "./core/client-session.js";
 import { BYE, isObject, readPacket, writePacket, type Packet } from "./core/messages.js";
 import { ProtocolError } from "./errors.js";
-import { exchange, fetchWelcome, Refusal, type Fetch } from "./longpoll.js";
+import { readJson, readRow, writeRow } from "./frames.js";
+import { answer, Refusal, type Fetch } from "./longpoll.js";
 import { ask, endpoint, inSeconds, isRenewable, packersOf, type Options } from "./options.js";
-import { chosen, sizeOf, type Packer, type Wire } from "./packers/packer.js";
+import { chosen, offer, sizeOf, type Packer, type Wire } from "./packers/packer.js";
 import { WebSocketLink, type WebSocketClass } from "./websocket.js";
 
-type Of<T extends ClientAction["type"]> = Extract<ClientAction, { type: T }>;
+export type Of<T extends ClientAction["type"]> = Extract<ClientAction, { type: T }>;
 
 /** What the core tells the application. */
 export type News = Of<"deliver" | "cancelled" | "settle" | "unconfirmed" | "stateChanged">;
 
-const KEEPALIVE_LIMIT = 60_000; // browsers let requests of 64 KiB outlive their page
+/** What a goodbye may weigh, in bytes, to leave even if its page goes. */
+export const KEEPALIVE_LIMIT = 60_000; // browsers let requests of 64 KiB outlive their page
 
 /** Gives the core its clock, its chance and its lines, and carries out what it wants done. */
 export class Driver {
   readonly core: ClientSession;
   readonly #url: string;
-  readonly #options: Options;
+  protected readonly options: Options;
   readonly #packers: readonly Packer[];
   readonly #fetch: Fetch;
   readonly #WebSocket: WebSocketClass | undefined;
   readonly #tell: (news: News) => void;
-  readonly #links = new Map<Link, WebSocketLink | AbortController>();
+  protected readonly links = new Map<Link, WebSocketLink | AbortController>();
   #packer: Packer | undefined; // the one the server chose, as it reads it
-  #headers: Record<string, string> = {};
+  protected headers: Record<string, string> = {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   #soon = false;
   #pumping = false;
 
-  constructor(url: string, options: Options, tell: (news: News) => void) {
+  constructor(url: string, options: Options, tell: (news: News) => void, Session = ClientSession) {
     this.#url = url;
-    this.#options = options;
+    this.options = options;
     this.#packers = packersOf(options);
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
     this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
     this.#tell = tell;
-    this.core = new ClientSession(inSeconds(options.settings), {
+    this.core = new Session(inSeconds(options.settings), {
       newClientId,
       jitter: Math.random,
       transport: options.transport ?? "auto",
@@ -45,7 +47,7 @@ export class Driver {
       renewable: isRenewable(options),
     });
     this.#watchPage();
-    this.#endpoint(); // what is wrong with the URL is thrown here, to its author
+    this.address(); // what is wrong with the URL is thrown here, to its author
   }
 
   /** The packer in use. */
@@ -100,16 +102,16 @@ export class Driver {
   #carryOut(action: ClientAction): void {
     switch (action.type) {
       case "openLink":
-        return action.transport === "ws" ? this.#open(action.link) : this.#welcome(action.link);
+        return action.transport === "ws" ? this.open(action.link) : this.welcome(action.link);
       case "sayHello":
         return this.#hello(action);
       case "transmit": {
-        const socket = this.#links.get(action.link);
-        if (socket instanceof WebSocketLink) for (const wire of this.#pack(action.packets)) socket.send(wire);
+        const socket = this.links.get(action.link);
+        if (socket instanceof WebSocketLink) for (const wire of this.pack(action.packets)) socket.send(wire);
         return;
       }
       case "exchange":
-        return this.#exchange(action);
+        return this.exchange(action);
       case "close":
         return this.#close(action);
       default:
@@ -119,26 +121,27 @@ export class Driver {
 
   // -- WebSocket
 
-  #open(link: Link): void {
+  protected open(link: Link, url = this.address()): void {
     try {
       if (!this.#WebSocket) throw new Error("there is no WebSocket here: give one with the option `WebSocket`");
-      const url = this.#endpoint();
       url.protocol = url.protocol.replace("http", "ws");
       const events = {
-        first: (plain: unknown) => this.do((_, now) => this.#first(link, plain, now)),
+        first: (wire: Wire) => this.do((_, now) => this.first(link, wire, now)),
         frame: (wire: Wire) => this.do((_, now) => this.#frame(link, wire, now)),
         lost: (code: number, reason: string) => {
-          this.#links.delete(link);
+          this.links.delete(link);
           this.do((core, now) => core.linkLost(link, now, code, reason));
         },
       };
-      this.#links.set(link, new WebSocketLink(new this.#WebSocket(url.href), events));
+      this.links.set(link, new WebSocketLink(new this.#WebSocket(url.href), events));
     } catch (error) {
       this.do((core, now) => core.linkLost(link, now, null, String(error)));
     }
   }
 
-  #first(link: Link, plain: unknown, now: number): void {
+  // The server's first words are JSON, whatever the packer.
+  protected first(link: Link, wire: Wire, now: number): void {
+    const plain = readJson(wire);
     if (isObject(plain) && typeof plain.packer === "string") {
       const packer = chosen(this.#packers, plain.packer);
       if (!packer) return this.core.broken(link, `the server chose packer ${plain.packer}, which was not offered`, now);
@@ -149,7 +152,7 @@ export class Driver {
 
   #frame(link: Link, wire: Wire, now: number): void {
     try {
-      this.core.receive(link, ...this.#read(wire), now);
+      this.core.receive(link, ...this.read(wire), now);
     } catch (error) {
       this.#failed(link, error, now);
     }
@@ -157,42 +160,47 @@ export class Driver {
 
   // -- long-polling
 
-  #welcome(link: Link): void {
-    void this.#http(link, async (signal) => {
-      this.#headers = (await ask(this.#options.headers)) ?? {};
-      const plain = await fetchWelcome(this.#fetch, this.#endpoint().href, { signal, headers: this.#headers });
-      return (now) => this.#first(link, plain, now);
+  protected welcome(link: Link): void {
+    void this.http(link, async (signal) => {
+      this.headers = (await ask(this.options.headers)) ?? {};
+      const url = this.address();
+      url.searchParams.set("handshake?", "1");
+      const text = await (await this.fetch(url, { signal })).text();
+      return (now) => this.first(link, text, now);
     });
   }
 
-  #exchange({ link, head, packets }: Of<"exchange">): void {
-    const frames = [JSON.stringify(head), ...this.#pack(packets)];
+  protected exchange({ link, head, packets }: Of<"exchange">): void {
+    const frames = [JSON.stringify(head), ...this.pack(packets)];
     const last = packets.at(-1);
     const goodbye = last?.type === "control" && last.event.id === BYE;
     const keepalive = goodbye && frames.reduce((size, frame) => size + sizeOf(frame), 0) < KEEPALIVE_LIMIT;
-    void this.#http(link, (signal) => this.#post(link, frames, { signal, keepalive }));
+    void this.http(link, (signal) => this.#post(link, frames, { signal, keepalive }));
   }
 
   async #post(link: Link, frames: readonly Wire[], init: RequestInit): Promise<(now: number) => void> {
-    const url = this.#endpoint().href;
-    const [first, ...rest] = await exchange(this.#fetch, url, frames, { ...init, headers: this.#headers });
-    if (typeof first !== "string") throw new ProtocolError("a body begins with its head");
-    const head = parse(() => JSON.parse(first));
-    const packets = rest.map((wire) => this.#read(wire));
-    return (now) => this.core.exchanged(link, head, packets, now);
+    const response = await this.fetch(this.address(), { ...init, method: "POST", body: writeRow(frames) });
+    const [first, ...rest] = readRow(new Uint8Array(await response.arrayBuffer()));
+    const packets = rest.map((wire) => this.read(wire));
+    return (now) => this.core.exchanged(link, readJson(first), packets, now);
+  }
+
+  /** The answer to a request, which has status 200. No header is set that is not asked for: each costs a preflight. */
+  protected fetch(url: URL, init: RequestInit): Promise<Response> {
+    return answer(this.#fetch, url.href, { headers: this.headers, ...init });
   }
 
   // Work on a link until it is done or given up; what comes of it is the core's next input.
-  async #http(link: Link, work: (signal: AbortSignal) => Promise<(now: number) => void>): Promise<void> {
+  protected async http(link: Link, work: (signal: AbortSignal) => Promise<(now: number) => void>): Promise<void> {
     const controller = new AbortController();
-    this.#links.set(link, controller);
+    this.links.set(link, controller);
     let input: (now: number) => void;
     try {
       input = await work(controller.signal);
     } catch (error) {
       input = (now) => this.#failed(link, error, now);
     }
-    this.#links.delete(link);
+    this.links.delete(link);
     if (!controller.signal.aborted) this.do((_, now) => input(now));
   }
 
@@ -200,24 +208,24 @@ export class Driver {
 
   #hello({ link, transport, hello }: Of<"sayHello">): void {
     const complete = async (): Promise<string> => {
-      const { csrf, auth, headers } = this.#options;
+      const { csrf, auth, headers } = this.options;
       const [token, authorization, more] = await Promise.all([ask(csrf), ask(auth), ask(headers)]);
-      this.#headers = more ?? {};
+      this.headers = more ?? {};
       return JSON.stringify({ ...hello, csrf: token, auth: authorization });
     };
     if (transport === "poll") {
-      void this.#http(link, async (signal) => this.#post(link, [await complete()], { signal }));
+      void this.http(link, async (signal) => this.#post(link, [await complete()], { signal }));
     } else {
       complete().then(
-        (text) => (this.#links.get(link) as WebSocketLink | undefined)?.send(text),
+        (text) => (this.links.get(link) as WebSocketLink | undefined)?.send(text),
         (error: unknown) => this.do((core, now) => core.broken(link, String(error), now)),
       );
     }
   }
 
   #close({ link, code, reason }: Of<"close">): void {
-    const open = this.#links.get(link);
-    this.#links.delete(link);
+    const open = this.links.get(link);
+    this.links.delete(link);
     if (open instanceof AbortController) open.abort();
     else open?.close(code, reason);
   }
@@ -228,17 +236,17 @@ export class Driver {
     else this.core.linkLost(link, now, null, String(error));
   }
 
-  #pack(packets: readonly Packet[]): Wire[] {
+  protected pack(packets: readonly Packet[]): Wire[] {
     return packets.map((packet) => this.packer.pack(writePacket(packet)));
   }
 
-  #read(wire: Wire): [Packet, number] {
-    const plain = parse(() => this.packer.unpack(wire));
-    return [readPacket(plain, wire.length), wire.length];
+  protected read(wire: Wire): [Packet, number] {
+    return [readPacket(unpack(this.packer, wire), wire.length), wire.length];
   }
 
-  #endpoint(): URL {
-    return endpoint(this.#url, this.core.state.clientId, this.#options.params, this.#packers);
+  /** Where the server is, and what the query tells it of the protocol. */
+  protected address(words: Record<string, string> = { v: "1", packers: offer(this.#packers) }): URL {
+    return endpoint(this.#url, this.core.state.clientId, this.options.params, words);
   }
 }
 
@@ -252,9 +260,10 @@ function newClientId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function parse(unpack: () => unknown): unknown {
+/** The value in a frame; throws a `ProtocolError` if it cannot be read. */
+export function unpack(packer: Packer, wire: Wire): unknown {
   try {
-    return unpack();
+    return packer.unpack(wire);
   } catch (error) {
     throw new ProtocolError(`a frame cannot be unpacked: ${(error as Error).message}`);
   }

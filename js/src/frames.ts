@@ -38,6 +38,15 @@ export function readRow(body: Uint8Array): Wire[] {
   return frames;
 }
 
+/** What a frame of JSON text holds; null if it is none. */
+export function readJson(wire: Wire | undefined): unknown {
+  try {
+    return typeof wire === "string" ? JSON.parse(wire) : null;
+  } catch {
+    return null;
+  }
+}
+
 function decode(part: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(part);

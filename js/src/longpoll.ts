@@ -1,5 +1,4 @@
-import { readRow, writeRow } from "./frames.js";
-import type { Wire } from "./packers/packer.js";
+import { readJson } from "./frames.js";
 
 export type Fetch = typeof fetch;
 
@@ -13,38 +12,16 @@ export class Refusal extends Error {
   }
 }
 
-/** Fetches the server's welcome; null if the answer is not JSON. */
-export async function fetchWelcome(fetch: Fetch, url: string, init: RequestInit): Promise<unknown> {
-  const response = await ask(fetch, `${url}&handshake?=1`, init);
-  const text = await response.text();
-  return parse(text);
-}
-
-/**
- * One exchange: a row of frames up, a row of frames down. It sets no header, so that another origin costs no
- * preflight.
- */
-export async function exchange(fetch: Fetch, url: string, frames: readonly Wire[], init: RequestInit): Promise<Wire[]> {
-  const response = await ask(fetch, url, { ...init, method: "POST", body: writeRow(frames) });
-  return readRow(new Uint8Array(await response.arrayBuffer()));
-}
-
-async function ask(fetch: Fetch, url: string, init: RequestInit): Promise<Response> {
+/** The answer, if its status is 200; throws a `Refusal` otherwise. */
+export async function answer(fetch: Fetch, url: string, init: RequestInit): Promise<Response> {
   const response = await fetch(url, { ...init, credentials: "include" });
-  if (response.status === 200) return response;
-  const retryAfter = response.headers.get("retry-after");
-  if ((response.status === 429 || response.status === 503) && retryAfter && /^\d+$/.test(retryAfter)) {
+  const { status } = response;
+  if (status === 200) return response;
+  const seconds = response.headers.get("retry-after");
+  if ((status === 429 || status === 503) && seconds && /^\d+$/.test(seconds)) {
     await response.body?.cancel();
-    throw new Refusal(response.status, `retry_after=${Number(retryAfter) * 1000}`);
+    throw new Refusal(status, `retry_after=${Number(seconds) * 1000}`);
   }
-  const said = parse(await response.text()) as { error?: unknown } | null;
-  throw new Refusal(response.status, typeof said?.error === "string" ? said.error : "");
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+  const said = readJson(await response.text()) as { error?: unknown } | null;
+  throw new Refusal(status, typeof said?.error === "string" ? said.error : "");
 }

@@ -3,7 +3,7 @@ import { clientSettings, type ClientSettings, type SettingsOverrides } from "./c
 import type { Fetch } from "./longpoll.js";
 import { auto } from "./packers/auto.js";
 import { json } from "./packers/json.js";
-import { offer, type Packer } from "./packers/packer.js";
+import type { Packer } from "./packers/packer.js";
 import type { TypeHandler } from "./packers/types.js";
 import type { WebSocketClass } from "./websocket.js";
 
@@ -47,13 +47,12 @@ export function packersOf({ packers = [auto(), json], types = [] }: Options): re
   return packers.map((packer) => packer.withTypes?.(types) ?? packer);
 }
 
-/** The address of a client, the same for each of its requests. */
-export function endpoint(url: string, clientId: string, params: Options["params"], packers: readonly Packer[]): URL {
+/** The address of a client, the same for each of its requests. `words` are the protocol's own. */
+export function endpoint(url: string, clientId: string, params: Options["params"], words: Record<string, string>): URL {
   const whole = new URL(url, globalThis.location?.href);
   whole.protocol = whole.protocol.replace(/^ws/, "http");
   whole.hash = "";
-  const query = { ...params, "client-id": clientId, v: "1", packers: offer(packers) };
-  for (const [key, value] of Object.entries(query)) whole.searchParams.set(key, value);
+  for (const [key, value] of Object.entries({ ...params, "client-id": clientId, ...words })) whole.searchParams.set(key, value);
   return whole;
 }
 

@@ -6,53 +6,45 @@ export interface WebSocketLike {
   addEventListener(type: string, listener: (event: any) => void): void;
   send(data: any): void;
   close(code?: number, reason?: string): void;
+  /** Where there is such a thing: read no more, and read on. */
+  pause?(): void;
+  resume?(): void;
 }
 
 export type WebSocketClass = new (url: string) => WebSocketLike;
 
 /** Who is told what comes on a WebSocket. */
 export interface WebSocketEvents {
-  /** The first frame; null if it is not JSON. */
-  first(plain: unknown): void;
+  first(wire: Wire): void;
   frame(wire: Wire): void;
   lost(code: number, reason: string): void;
 }
 
-/** A WebSocket as a link: the server speaks first, and in JSON whatever the packer. */
+/** A WebSocket as a link: the server speaks first. */
 export class WebSocketLink {
-  readonly #socket: WebSocketLike;
-
-  constructor(socket: WebSocketLike, events: WebSocketEvents) {
-    let first = true;
+  constructor(
+    readonly socket: WebSocketLike,
+    events: WebSocketEvents,
+  ) {
+    let hear = (wire: Wire): void => {
+      hear = events.frame;
+      events.first(wire);
+    };
     socket.binaryType = "arraybuffer";
-    socket.addEventListener("message", ({ data }: { data: string | ArrayBuffer }) => {
-      if (first) {
-        first = false;
-        events.first(parse(data));
-      } else {
-        events.frame(typeof data === "string" ? data : new Uint8Array(data));
-      }
-    });
+    socket.addEventListener("message", ({ data }: { data: string | ArrayBuffer }) =>
+      hear(typeof data === "string" ? data : new Uint8Array(data)),
+    );
     socket.addEventListener("close", ({ code, reason }: CloseEvent) => events.lost(code, reason));
     socket.addEventListener("error", () => {}); // a close follows and says all there is to say
-    this.#socket = socket;
   }
 
   send(wire: Wire): void {
-    this.#socket.send(wire);
+    this.socket.send(wire);
   }
 
   close(code: number, reason: string): void {
     // a client may close with 1000 and 3000-4999 only
-    this.#socket.close(code === 1000 || code >= 3000 ? code : 4000, cut(reason));
-  }
-}
-
-function parse(data: unknown): unknown {
-  try {
-    return typeof data === "string" ? JSON.parse(data) : null;
-  } catch {
-    return null;
+    this.socket.close(code === 1000 || code >= 3000 ? code : 4000, cut(reason));
   }
 }
 

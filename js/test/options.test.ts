@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { initialState } from "../src/core/client-state.js";
-import { endpoint, inMilliseconds, inSeconds, isRenewable, packersOf } from "../src/options.js";
+import { endpoint, inMilliseconds, inSeconds, isRenewable } from "../src/options.js";
 
 test("the address keeps what it has and says who asks", () => {
-  const url = endpoint("wss://example.com/chsk?room=go#top", "c1", { lang: "ja", v: "9" }, packersOf({}));
+  const url = endpoint("wss://example.com/chsk?room=go#top", "c1", { lang: "ja", v: "9" }, { v: "1", packers: "auto,json" });
   assert.equal(url.href, "https://example.com/chsk?room=go&lang=ja&v=1&client-id=c1&packers=auto%2Cjson");
 });
 
 test("an address without a page to be relative to is an error", () => {
-  assert.throws(() => endpoint("/chsk", "c1", {}, []), TypeError);
+  assert.throws(() => endpoint("/chsk", "c1", {}, {}), TypeError);
 });
 
 test("settings are milliseconds outside and seconds inside", () => {

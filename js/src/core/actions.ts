@@ -25,8 +25,8 @@ export type ClientAction =
   | { type: "sayHello"; link: Link; transport: Transport; hello: Hello }
   /** Send packets on a WebSocket, each as one frame. */
   | { type: "transmit"; link: Link; packets: Packet[] }
-  /** POST head and packets; give the answer to `exchanged`, or its failure to `linkLost`. */
-  | { type: "exchange"; link: Link; head: Head; packets: Packet[] }
+  /** POST head and packets; give the answer to `exchanged`, or its failure to `linkLost`. Sente knows no head. */
+  | { type: "exchange"; link: Link; head: Head | null; packets: Packet[] }
   /** Close a WebSocket with `code`, or give an HTTP exchange up. */
   | { type: "close"; link: Link; code: number; reason: string }
   /** Hand an event to the application; `ref` if it asks for a reply. */

@@ -8,6 +8,8 @@ import { isObject, type ChannelEvent, type Handshake, type Packet, type PlainObj
 import { isTerminal, retryAfter, Route } from "./route.js";
 import type { ClientSettings, SessionOptions } from "./settings.js";
 
+const NO_WELCOME = "the server's first words are no welcome: is this a sente endpoint?";
+
 // idle: nothing wanted, or refused; opening: the server speaks first; greeting: hello said
 type Phase = "idle" | "waiting" | "opening" | "greeting" | "open";
 
@@ -18,26 +20,26 @@ type Phase = "idle" | "waiting" | "opening" | "greeting" | "open";
  */
 export class ClientSession {
   state: ClientState;
-  readonly #settings: ClientSettings;
+  protected readonly settings: ClientSettings;
   readonly #options: SessionOptions;
-  readonly #route: Route;
-  readonly #actions: ClientAction[] = [];
+  protected readonly route: Route;
+  protected readonly actions: ClientAction[] = [];
   readonly #dialogue: Dialogue;
-  readonly #lines: Lines;
-  #phase: Phase = "idle";
+  protected readonly lines: Lines;
+  protected phase: Phase = "idle";
   #token: string | null = null;
-  #openedAt = 0;
+  protected openedAt = 0;
   #serverLeft = -NEVER; // when the server took leave
   #attemptAt = NEVER;
   #climbAt = NEVER;
   #climbs = true;
 
   constructor(settings: ClientSettings, options: SessionOptions) {
-    this.#settings = settings;
+    this.settings = settings;
     this.#options = options;
-    this.#route = new Route(settings, options.transport ?? "auto", options.renewable ?? false);
-    this.#dialogue = new Dialogue(settings.limits, this.#actions);
-    this.#lines = new Lines(settings, this.#dialogue, this.#actions);
+    this.route = new Route(settings, options.transport ?? "auto", options.renewable ?? false);
+    this.#dialogue = new Dialogue(settings.limits, this.actions);
+    this.lines = new Lines(settings, this.#dialogue, this.actions);
     this.state = initialState(options.newClientId());
   }
 
@@ -45,43 +47,43 @@ export class ClientSession {
 
   /** Connect, unless that is under way. */
   connect(now: number): void {
-    if (this.#phase !== "idle") return;
-    this.#set({ refused: null });
-    this.#route.reset();
+    if (this.phase !== "idle") return;
+    this.set({ refused: null });
+    this.route.reset();
     this.#attempt(now);
   }
 
   /** Say goodbye: the session ends, and with it every open request. */
   disconnect(now: number): void {
-    if (this.state.open) this.#lines.takeLeave(now);
-    this.#close(this.#closed(now, "requested-disconnect"));
-    this.#phase = "idle";
+    if (this.state.open) this.lines.takeLeave(now);
+    this.close(this.#closed(now, "requested-disconnect"));
+    this.phase = "idle";
     this.#attemptAt = this.#climbAt = NEVER;
     this.#token = null;
     this.#dialogue.end();
-    this.#set({ nextReconnect: null });
+    this.set({ nextReconnect: null });
   }
 
   /** Open a new line at once and resume on it: after a login, so that the server sees the new cookie. */
   reconnect(now: number): void {
-    this.#close(this.#closed(now, "requested-reconnect"));
-    this.#set({ refused: null });
-    this.#route.reset();
+    this.close(this.#closed(now, "requested-reconnect"));
+    this.set({ refused: null });
+    this.route.reset();
     this.#attempt(now);
   }
 
   /** Use another transport from now on. */
   prefer(transport: Wanted, now: number): void {
-    this.#route.prefer(transport);
+    this.route.prefer(transport);
     this.#climbAt = NEVER;
-    if (this.#phase !== "idle") this.reconnect(now);
+    if (this.phase !== "idle") this.reconnect(now);
   }
 
   /** Say an event; false if the line is closed: then nothing is kept. It leaves with the next `handleTimer`. */
   send(event: ChannelEvent): boolean {
     if (!this.state.open) return false;
     this.#dialogue.talk.put(event);
-    this.#lines.flushSoon();
+    this.lines.flushSoon();
     return true;
   }
 
@@ -89,72 +91,74 @@ export class ClientSession {
   request(event: ChannelEvent, timeout: number, now: number): number {
     if (!this.state.open) throw new Disconnected("the client is not connected");
     const ref = this.#dialogue.ask(event, now + timeout);
-    this.#lines.flushSoon();
+    this.lines.flushSoon();
     return ref;
   }
 
   /** The asker no longer waits for `ref`. */
   cancel(ref: number): void {
     this.#dialogue.cancel(ref);
-    this.#lines.flushSoon();
+    this.lines.flushSoon();
   }
 
   /** Answer the server's request `ref`. A second answer is dropped; there must be none after `cancelled`. */
   reply(ref: number, value: unknown, failed: boolean, size: number): void {
     this.#dialogue.talk.reply(ref, value, failed, size);
-    this.#lines.flushSoon();
+    this.lines.flushSoon();
   }
 
   /** The application is done with one delivery. */
   delivered(now: number): void {
     const { talk } = this.#dialogue;
     talk.backlog = Math.max(0, talk.backlog - 1);
-    this.#advance(now);
+    this.advance(now);
   }
 
   // -- the driver's side
 
   /** The first frame of a new WebSocket, or the body of the GET: the server's welcome. */
   firstFrame(link: Link, plain: unknown, now: number): void {
-    const way = this.#lines.get(link);
-    if (!way || (way.use !== "probe" && this.#phase !== "opening")) return;
+    const way = this.lines.get(link);
+    if (!way || (way.use !== "probe" && this.phase !== "opening")) return;
     if (!isObject(plain) || plain.sente !== VERSION || typeof plain.packer !== "string") {
-      return this.broken(link, "the server's first words are no welcome: is this a sente endpoint?", now);
+      const isSente = Array.isArray(plain) && Array.isArray(plain[0]); // its handshake
+      const reason = isSente ? "this is a Sente server: use sente-client/classic" : NO_WELCOME;
+      return this.broken(link, reason, now);
     }
     if (way.use === "probe") {
-      if (plain.packer === this.state.packer) return this.#lines.probe(link, now + this.#settings.handshakeTimeout);
+      if (plain.packer === this.state.packer) return this.lines.probe(link, now + this.settings.handshakeTimeout);
       return this.broken(link, "the WebSocket would be spoken to with another packer", now);
     }
     if (way.use === "welcome") {
-      this.#lines.pop(link);
-      if (this.#route.serverIsThere()) return this.#open(now);
-      link = this.#lines.add("hello", NEVER);
+      this.lines.pop(link);
+      if (this.route.serverIsThere()) return this.open(now);
+      link = this.lines.add("hello", NEVER);
     }
-    this.#set({ packer: plain.packer });
+    this.set({ packer: plain.packer });
     this.#greet(link, now);
   }
 
   /** A packet of `size` bytes came on a WebSocket. */
   receive(link: Link, packet: Packet, size: number, now: number): void {
-    const way = this.#lines.get(link);
+    const way = this.lines.get(link);
     if (!way) return;
     if (way.use === "probe") return packet.type === "pong" ? this.#climb(link, now) : undefined;
-    this.#lines.alive(now);
+    this.lines.alive(now);
     try {
       if (packet.type === "handshake") this.#handshake(packet, now);
-      else if (this.#phase === "open") {
+      else if (this.phase === "open") {
         this.#hear(packet, size, now);
-        if (packet.type === "ping") this.#lines.pong(link);
+        if (packet.type === "ping") this.lines.pong(link);
       }
     } catch (error) {
       return this.broken(link, protocolReason(error), now);
     }
-    this.#advance(now);
+    this.advance(now);
   }
 
   /** An HTTP exchange was answered with status 200. */
   exchanged(link: Link, head: unknown, packets: readonly (readonly [Packet, number])[], now: number): void {
-    const way = this.#lines.pop(link);
+    const way = this.lines.pop(link);
     if (!way) return;
     try {
       if (!isObject(head)) throw new ProtocolError("a body begins with its head");
@@ -169,31 +173,31 @@ export class ClientSession {
     } catch (error) {
       return this.#fall(way, now, null, protocolReason(error));
     }
-    this.#advance(now);
+    this.advance(now);
   }
 
   /** A link ended: with a close code or an HTTP status, or just so. */
   linkLost(link: Link, now: number, code: number | null = null, message = ""): void {
-    const way = this.#lines.pop(link);
+    const way = this.lines.pop(link);
     if (way?.use === "probe" || way?.use === "climb") this.#climbFailed(way, now, code, message);
     else if (way) this.#fall(way, now, code, message);
   }
 
   /** Give a link up that does not do what it should: what came on it cannot be read, say. */
   broken(link: Link, reason: string, now: number): void {
-    this.#actions.push({ type: "close", link, code: 4400, reason });
+    this.actions.push({ type: "close", link, code: 4400, reason });
     this.linkLost(link, now, null, reason);
   }
 
   /** The work that came up since the last call, to be done in order. */
   takeActions(): ClientAction[] {
-    return this.#actions.splice(0);
+    return this.actions.splice(0);
   }
 
   /** When `handleTimer` is to be called; null: not before the next input. */
   nextTimer(): number | null {
-    const climbAt = this.#phase === "open" && this.#climbs ? this.#climbAt : NEVER;
-    const earliest = Math.min(this.#attemptAt, climbAt, this.#lines.nextTimer(), this.#dialogue.requests.nextTimer());
+    const climbAt = this.phase === "open" && this.#climbs ? this.#climbAt : NEVER;
+    const earliest = Math.min(this.#attemptAt, climbAt, this.lines.nextTimer(), this.#dialogue.requests.nextTimer());
     return earliest === NEVER ? null : earliest;
   }
 
@@ -201,48 +205,48 @@ export class ClientSession {
   handleTimer(now: number): void {
     this.#dialogue.handleTimer(now);
     if (now >= this.#attemptAt) this.#attempt(now);
-    if (now >= this.#climbAt && this.#phase === "open" && this.#climbs) {
+    if (now >= this.#climbAt && this.phase === "open" && this.#climbs) {
       this.#climbAt = NEVER;
-      const link = this.#lines.add("probe", now + this.#settings.handshakeTimeout);
-      this.#actions.push({ type: "openLink", link, transport: "ws" });
+      const link = this.lines.add("probe", now + this.settings.handshakeTimeout);
+      this.actions.push({ type: "openLink", link, transport: "ws" });
     }
-    const overdue = this.#lines.overdue(now);
+    const overdue = this.lines.overdue(now);
     if (overdue) this.broken(...overdue, now);
-    this.#advance(now);
+    this.advance(now);
   }
 
   // -- connecting
 
   #attempt(now: number): void {
     this.#attemptAt = NEVER;
-    this.#set({ nextReconnect: null });
-    this.#open(now);
+    this.set({ nextReconnect: null });
+    this.open(now);
   }
 
-  #open(now: number): void {
+  protected open(now: number): void {
     const polled = this.state.transport === "poll" && this.#token !== null && this.state.packer !== null;
-    const transport = this.#route.next;
-    this.#set({ transport });
+    const transport = this.route.next;
+    this.set({ transport });
     if (transport === "poll" && polled) {
-      return this.#greet(this.#lines.add("hello", NEVER), now); // the server and its packer are known
+      return this.#greet(this.lines.add("hello", NEVER), now); // the server and its packer are known
     }
-    this.#phase = "opening";
-    const until = now + this.#settings.handshakeTimeout;
-    const link = this.#lines.add(transport === "ws" ? "ws" : "welcome", until);
-    this.#actions.push({ type: "openLink", link, transport });
+    this.phase = "opening";
+    const until = now + this.settings.handshakeTimeout;
+    const link = this.lines.add(transport === "ws" ? "ws" : "welcome", until);
+    this.actions.push({ type: "openLink", link, transport });
   }
 
   #greet(link: Link, now: number): void {
-    this.#phase = "greeting";
-    this.#lines.waitUntil(link, now + this.#settings.handshakeTimeout);
-    const n = this.#lines.count();
+    this.phase = "greeting";
+    this.lines.waitUntil(link, now + this.settings.handshakeTimeout);
+    const n = this.lines.count();
     const ack = this.#dialogue.talk.greet();
-    const hello = writeHello(this.#token, n, ack, this.#dialogue.talk.inbox.top, this.#settings.limits);
-    this.#actions.push({ type: "sayHello", link, transport: this.#route.next, hello });
+    const hello = writeHello(this.#token, n, ack, this.#dialogue.talk.inbox.top, this.settings.limits);
+    this.actions.push({ type: "sayHello", link, transport: this.route.next, hello });
   }
 
   #handshake(handshake: Handshake, now: number): void {
-    if (this.#phase !== "greeting") throw new ProtocolError("a handshake nobody asked for");
+    if (this.phase !== "greeting") throw new ProtocolError("a handshake nobody asked for");
     const info = readInfo(handshake.info);
     let lost: number | null = 0;
     if (info.resumed) {
@@ -253,22 +257,22 @@ export class ClientSession {
     }
     this.#token = info.session;
     this.#serverLeft = -NEVER;
-    this.#phase = "open";
-    this.#lines.opened(info, now);
-    this.#route.opened();
-    this.#openedAt = now;
+    this.phase = "open";
+    this.lines.opened(info, now);
+    this.route.opened();
+    this.openedAt = now;
     this.#planClimb(now);
     const { uid, data: handshakeData } = handshake;
     const firstOpen = !this.state.everOpened;
-    const transport = this.#route.next;
-    this.#set({ transport, open: true, everOpened: true, firstOpen, uid, handshakeData, resumed: info.resumed, lost });
+    const transport = this.route.next;
+    this.set({ transport, open: true, everOpened: true, firstOpen, uid, handshakeData, resumed: info.resumed, lost });
   }
 
   // What the application may have missed since it was last open.
   #lost(info: Info, now: number): number | null {
     if (!this.state.everOpened) return 0;
     if (this.#token === null) return null;
-    if (info.lost === null && now - this.#serverLeft - info.uptime <= this.#settings.restart) {
+    if (info.lost === null && now - this.#serverLeft - info.uptime <= this.settings.restart) {
       return info.sinceStart; // it took leave with nothing lost, and this is its successor
     }
     return info.lost;
@@ -288,27 +292,27 @@ export class ClientSession {
 
   #planClimb(now: number): void {
     // one that is planned stays so: polls that break now and then do not put it off for ever
-    if (this.#climbAt === NEVER || this.#route.next === "ws") {
-      this.#climbAt = now + this.#route.climbDelay(this.#options.jitter());
+    if (this.#climbAt === NEVER || this.route.next === "ws") {
+      this.#climbAt = now + this.route.climbDelay(this.#options.jitter());
     }
   }
 
   // The probe was answered: say hello on it, and from here on take nothing from the polls.
   #climb(link: Link, now: number): void {
-    this.#lines.pause("climbing", link);
-    this.#route.climb();
+    this.lines.pause("climbing", link);
+    this.route.climb();
     this.#greet(link, now);
   }
 
   // The polls go on, or take over again.
   #climbFailed(way: Way, now: number, code: number | null, message: string): void {
-    this.#route.fell();
-    this.#set({ lastWsError: this.#closed(now, "downgrading-ws-to-poll", code, message) });
+    this.route.fell();
+    this.set({ lastWsError: this.#closed(now, "downgrading-ws-to-poll", code, message) });
     this.#climbAt = NEVER;
     this.#planClimb(now);
     if (way.use !== "climb") return;
-    this.#lines.pause("falling back");
-    this.#greet(this.#lines.add("hello", NEVER), now);
+    this.lines.pause("falling back");
+    this.#greet(this.lines.add("hello", NEVER), now);
   }
 
   // -- losing the line
@@ -317,19 +321,19 @@ export class ClientSession {
     // an upgrade refused by status is a proxy's work, not the server's
     const status = code !== null && code >= 4000 ? code - 4000 : way.use === "ws" ? null : code;
     const wasOpen = this.state.open;
-    const closed = this.#closed(now, this.#route.why(wasOpen, status), code, message);
+    const closed = this.#closed(now, this.route.why(wasOpen, status), code, message);
     const ws = wasOpen ? { lastWsClose: closed } : { lastWsError: closed };
     const hello = { packer: null }; // perhaps this is a server that speaks another: let it say so
-    this.#close(closed, way.use === "ws" ? ws : way.use === "hello" ? hello : {});
+    this.close(closed, way.use === "ws" ? ws : way.use === "hello" ? hello : {});
     const wait = retryAfter(message);
     const answered = isTerminal(status) || status === 409 || wait > 0 || (code !== null && code >= 4000);
-    if (!this.#route.lost(wasOpen ? now - this.#openedAt : null, status, answered)) {
-      this.#phase = "idle";
-      return this.#set({ refused: closed });
+    if (!this.route.lost(wasOpen ? now - this.openedAt : null, status, answered)) {
+      this.phase = "idle";
+      return this.set({ refused: closed });
     }
     if (status === 409) {
       // a twin has this client's name and session: leave both to it
-      this.#set({ clientId: this.#options.newClientId() });
+      this.set({ clientId: this.#options.newClientId() });
       this.#token = null;
       this.#dialogue.startAnew(null);
     }
@@ -337,14 +341,14 @@ export class ClientSession {
   }
 
   #wait(now: number, atLeast: number): void {
-    this.#phase = "waiting";
-    this.#attemptAt = now + Math.max(this.#route.delay(this.#options.jitter()), atLeast);
-    this.#set({ nextReconnect: this.#epoch + this.#attemptAt });
+    this.phase = "waiting";
+    this.#attemptAt = now + Math.max(this.route.delay(this.#options.jitter()), atLeast);
+    this.set({ nextReconnect: this.#epoch + this.#attemptAt });
   }
 
-  #close(closed: Closed, more: Partial<ClientState> = {}): void {
-    this.#lines.close(closed.reason);
-    this.#set({ open: false, firstOpen: false, lastClose: closed, ...more });
+  protected close(closed: Closed, more: Partial<ClientState> = {}): void {
+    this.lines.close(closed.reason);
+    this.set({ open: false, firstOpen: false, lastClose: closed, ...more });
   }
 
   #closed(now: number, reason: CloseReason, code: number | null = null, message = ""): Closed {
@@ -358,7 +362,7 @@ export class ClientSession {
   // -- talking
 
   #hear(packet: Packet, size: number, now: number): void {
-    if (this.#phase !== "open") return; // not after a goodbye in the same body
+    if (this.phase !== "open") return; // not after a goodbye in the same body
     const goodbye = this.#dialogue.hear(packet, size, now);
     if (goodbye) this.#bye(goodbye, now);
   }
@@ -367,22 +371,22 @@ export class ClientSession {
   #bye(word: PlainObject, now: number): void {
     const ack = number(word, "ack", 0);
     const retry = number(word, "retry_after", 0, 0) / 1000;
-    this.#close(this.#closed(now, "bye"));
+    this.close(this.#closed(now, "bye"));
     this.#dialogue.startAnew(ack);
     this.#serverLeft = now;
-    this.#route.tookLeave();
+    this.route.tookLeave();
     this.#wait(now, retry * (0.5 + this.#options.jitter() / 2));
   }
 
-  #advance(now: number): void {
-    if (this.#phase === "open") this.#lines.advance(now);
+  protected advance(now: number): void {
+    if (this.phase === "open") this.lines.advance(now);
   }
 
-  #set(changes: Partial<ClientState>): void {
+  protected set(changes: Partial<ClientState>): void {
     const old = this.state;
     this.state = changed(old, changes);
-    const last = this.#actions.at(-1);
+    const last = this.actions.at(-1);
     if (last?.type === "stateChanged") last.new = this.state; // nobody has seen the state between
-    else if (this.state !== old) this.#actions.push({ type: "stateChanged", old, new: this.state });
+    else if (this.state !== old) this.actions.push({ type: "stateChanged", old, new: this.state });
   }
 }

@@ -24,6 +24,8 @@ export type Events = { type: "events"; events: (ChannelEvent | null)[]; seq: num
 export type Request = { type: "request"; event: ChannelEvent; ref: number; seq: number; ack: number | null };
 export type Reply = { type: "reply"; value: unknown; ref: number; seq: number; ack: number | null; failed: boolean };
 export type Handshake = { type: "handshake"; uid: unknown; data: unknown; info: PlainObject };
+/** A message of Sente's own wire, `[message, ref]`: `ref` is what the asker wants back with the reply. */
+export type Classic = { type: "classic"; message: unknown; ref: unknown };
 export type Packet =
   | Events
   | Request
@@ -34,7 +36,8 @@ export type Packet =
   | { type: "ping"; ack: number | null }
   | { type: "pong"; ack: number | null }
   /** An unnumbered event of the protocol itself. */
-  | { type: "control"; event: ChannelEvent };
+  | { type: "control"; event: ChannelEvent }
+  | Classic;
 
 export type PlainObject = Record<string, unknown>;
 
@@ -106,7 +109,8 @@ function readControl(message: unknown, ref: unknown, seq: number | null, ack: nu
   throw new ProtocolError("a packet of this form has no meaning");
 }
 
-function readEvent(plain: unknown, size: number): ChannelEvent {
+/** What `plain` says; what is no event becomes `chsk/bad-event`. */
+export function readEvent(plain: unknown, size: number): ChannelEvent {
   if (Array.isArray(plain) && plain.length <= 2 && isEventId(plain[0])) {
     return { id: plain[0], data: plain[1] ?? null, size };
   }
