@@ -8,15 +8,16 @@
 //   {"cmd": "reconnect"}                          {"state": {...}}
 //   {"cmd": "disconnect"}                         {"unconfirmed": [[id, data], ...]}
 // SETTINGS is a JSON object of further options of `connect`: {"settings": {"ping": 500}, "csrf": "..."}; and "origin",
-// what a browser would say of the page.
+// what a browser would say of the page; and "classic": true for a client of a Sente server.
 // It ends when stdin does.
 
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
+import { connectClassic } from "../dist/classic.js";
 import { connect } from "../dist/index.js";
 
 const [url, transport, settings = "{}"] = process.argv.slice(2);
-const { origin, ...options } = JSON.parse(settings);
+const { origin, classic = false, ...options } = JSON.parse(settings);
 const headers = origin ? { origin } : {};
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 
@@ -26,7 +27,7 @@ class Socket extends WebSocket {
   }
 }
 
-const chsk = connect(url, { transport, WebSocket: Socket, headers, ...options });
+const chsk = (classic ? connectClassic : connect)(url, { transport, WebSocket: Socket, headers, ...options });
 chsk.addEventListener("state", ({ detail }) => say({ state: detail.new }));
 chsk.addEventListener("unconfirmed", ({ detail }) => say({ unconfirmed: detail.map(({ id, data }) => [id, data]) }));
 chsk.on("*", (data, id) => say({ event: [id, data] }));

@@ -8,7 +8,7 @@ import type { AckPolicy, Limits } from "./settings.js";
 const REACH_PER_REQUEST = 16; // replies pass the window; so many per request can be under way
 
 // what a batch adds around its events, at most: brackets, null and a number
-const ENVELOPE = 32;
+export const ENVELOPE = 32;
 
 /** One thing that is in order now; null is a dropped event. */
 export type Heard = ChannelEvent | Request | Reply | null;
