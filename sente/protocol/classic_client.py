@@ -297,17 +297,19 @@ class ClassicClientSession(ClientSession):
             self._actions.append(Settle(ref, outcome, error if outcome == "error" else value))
 
     def _leave(self) -> None:
+        self._let_go()
         while self._waiting:
-            self._posting = None  # there is no time left for one after the other
-            self._say(NEVER)
+            self._say(NEVER)  # there is no time left for one after the other
+            self._let_go()
         if self._websocket is not None:
             self._lines.pop(self._websocket)
             self._actions.append(Close(self._websocket, 1000, "goodbye"))
-            return
-        asked = {asked.link for asked in self._asked.values()}
-        for action in self._actions:
-            if isinstance(action, Exchange) and action.packets and action.link not in asked:
-                self._lines.pop(action.link)  # nobody waits for its answer
+
+    def _let_go(self) -> None:
+        """The event that is being POSTed has to get there, but nobody waits for the answer."""
+        if self._posting is not None:
+            self._lines.pop(self._posting)
+        self._posting = None
 
     def _close(self, closed: Closed, **changes: Any) -> None:
         super()._close(closed, **changes)

@@ -184,11 +184,15 @@ def test_what_is_said_leaves_at_once() -> None:
 
 def test_goodbye_while_polling_lets_events_go_and_gives_requests_up() -> None:
     session, poll = opened("poll")
+    session.send(Event("a/a"))
+    session.handle_timer(0)
+    (under_way,) = work(session)
     session.send(Event("a/b"))
     ref = session.request(Event("c/d"), 5, 0)
     session.disconnect(0)
     event, request, *rest = work(session)
     assert (event.packets, request.packets) == ((Classic(Event("a/b")),), (Classic(Event("c/d"), "ajax"),))
     closed = {action.link for action in rest if isinstance(action, Close)}
-    assert closed == {poll, request.link}, "nobody waits for the event's answer, but it has to get there"
+    assert closed == {poll, request.link}, "nobody waits for the answers to events, but these have to get there"
+    session.exchanged(under_way.link, {}, [(Classic("chsk/dummy-cb-200"), 9)], 1)
     assert Settle(ref, "disconnected") in rest
