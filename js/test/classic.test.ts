@@ -1,7 +1,10 @@
 // A classic client with its driver: where things are said to a Sente server, and what bad answers come to.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
+import { WebSocket, WebSocketServer } from "ws";
 import { connectClassic, type ClassicOptions } from "../src/classic.js";
 import { connect } from "../src/index.js";
 import { binaryJson, later, next, Server, Socket } from "./classic-server.js";
@@ -92,9 +95,9 @@ test("auto polls where no WebSocket opens", async (t) => {
 });
 
 test("without any WebSocket it polls, too", async (t) => {
-  const { WebSocket } = globalThis;
+  const known = globalThis.WebSocket;
   Object.assign(globalThis, { WebSocket: undefined });
-  t.after(() => Object.assign(globalThis, { WebSocket }));
+  t.after(() => Object.assign(globalThis, { WebSocket: known }));
   const asked: string[] = [];
   const fetch = async (url: unknown) => (asked.push(String(url)), Response.json(GREETING));
   const client = connectClassic("http://localhost/chsk", { fetch: fetch as typeof globalThis.fetch });
@@ -155,6 +158,29 @@ test("while the application is behind, a WebSocket that can wait is not read", a
   assert.equal(socket.paused, true);
   client.disconnect();
   assert.deepEqual([socket.paused, socket.closed], [false, [[1000, "goodbye"]]]);
+});
+
+test("the WebSocket of ws is one, and can be closed while it waits", async (t) => {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  t.after(() => server.close());
+  const closed = new Promise<number>((resolve) => {
+    server.on("connection", (line) => {
+      line.on("close", resolve);
+      line.send(JSON.stringify(GREETING));
+      for (let i = 0; i < 400; i++) line.send(JSON.stringify([[["a/b", "x".repeat(100_000)]], null]));
+    });
+  });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const client = connectClassic(`ws://127.0.0.1:${port}/chsk`, { transport: "ws", WebSocket, settings: { limits: { backlog: 4 } } });
+  let got = 0;
+  client.on("a/b", () => new Promise(() => (got += 1)));
+  await client.ready;
+  while (got < 4) await later();
+  await new Promise((resolve) => setTimeout(resolve, 200)); // time enough for all 400
+  assert.ok(got < 20, `${got} of 400 were read`);
+  client.disconnect();
+  assert.equal(await closed, 1000);
 });
 
 test("what is said at the end outlives the page, if it is small", async (t) => {
