@@ -1,6 +1,6 @@
+import type { Link } from "./core/actions.js";
 import { ClassicSession } from "./core/classic-client.js";
 import { readClassic } from "./core/classic.js";
-import type { Link } from "./core/actions.js";
 import { changed } from "./core/client-state.js";
 import type { Packet } from "./core/messages.js";
 import { Driver, KEEPALIVE_LIMIT, unpack, type News, type Of } from "./driver.js";
@@ -9,7 +9,7 @@ import { ask, type Options } from "./options.js";
 import { sizeOf, type Wire } from "./packers/packer.js";
 import { WebSocketLink, type WebSocketLike } from "./websocket.js";
 
-/** Writes and reads what Sente does, with the one packer that both sides were told, where a Sente server looks for it. */
+/** Writes and reads what Sente does, where a Sente server looks for it, with the one packer that both sides were told. */
 export class ClassicDriver extends Driver {
   declare readonly core: ClassicSession;
 
@@ -57,8 +57,8 @@ export class ClassicDriver extends Driver {
     const leaving = !this.core.state.open;
     void this.http(link, async (signal) => {
       const [wire] = this.pack(packets);
-      const wires = wire === undefined ? this.#answer({}, { signal }) : this.#post(wire, { signal }, leaving);
-      const read = this.read(await wires);
+      const answered = wire === undefined ? this.#answer({}, { signal }) : this.#post(wire, { signal }, leaving);
+      const read = this.read(await answered);
       return (now) => this.core.exchanged(link, null, [read], now);
     });
   }

@@ -267,7 +267,7 @@ test("goodbye while polling lets events go and gives requests up", () => {
   const [second, request, ...rest] = work(session);
   assert.deepEqual([second.packets, request.packets], [[classic(["a/b", null])], [classic(["c/d", null], "ajax")]]);
   const closed = rest.flatMap((action) => (action.type === "close" ? [action.link] : []));
-  assert.ok(!closed.includes(first.link) && !closed.includes(second.link), "nobody waits for these answers, but they have to get there");
+  assert.ok(!closed.includes(first.link) && !closed.includes(second.link), "events have to get there");
   assert.deepEqual(closed, [poll, request.link]);
   assert.deepEqual(rest.at(-1), settle(ref, "disconnected"));
   session.exchanged(second.link, null, [[classic("chsk/dummy-cb-200"), 9]], 1);

@@ -32,7 +32,8 @@ interface Asked {
 /**
  * A client of a Sente server, as one of Sente's own: no numbers, no acknowledgements, nothing is resumed; the same
  * machine as Python's `ClassicClientSession`. Driven like `ClientSession`, of which it is one: connecting, coming back
- * and the state are the same, what is said is Sente's. An `exchange` without packets is a poll, one with a packet a POST.
+ * and the state are the same, what is said is Sente's. An `exchange` without packets is a poll, one with a packet a
+ * POST.
  */
 export class ClassicSession extends ClientSession {
   readonly #asked = new Map<number, Asked>();
