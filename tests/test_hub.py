@@ -289,6 +289,20 @@ async def test_disconnect_ends_every_session_of_a_user(chsk: ChannelSocket, tran
     assert await bob.event() == ["chat/said", None]
 
 
+async def test_a_client_that_calls_off_what_waits_and_leaves_in_one_breath(chsk: ChannelSocket) -> None:
+    @chsk.on("chat/wait")
+    async def wait(msg: Message) -> None:
+        await asyncio.Event().wait()
+
+    client = await connect(chsk, "poll", "a1")
+    assert isinstance(client, PollClient)
+    await until(lambda: not chsk.connected_uids.any)
+    asks = [[["chat/wait"], ref, ref, None, "request"] for ref in (1, 2, 3)]
+    offs = [[["chsk/cancel", 2], ["chsk/cancel", 1]], None, 4]
+    await client.post(client.head(seq=1), *asks, offs, [["chsk/bye"], None, 0]).answer()
+    assert (chsk.stats["ended goodbye"], chsk._hub.peers.everyone()) == (1, [])
+
+
 async def test_disconnect_the_anonymous(chsk: ChannelSocket) -> None:
     await connect_all(chsk, "a1", "x1", "x2")
     chsk.disconnect(ANONYMOUS)
