@@ -52,12 +52,14 @@ class Admission:
         token = hello.session or ""
         self.check_room(known=self._hub.sessions.find(token) is not None)
         uid = await self.identify(link, hello.csrf)
+        expires_in = await self._security.lifetime(link.connection)
         data = await self.handshake_data(link)
         before = self._hub.sessions.find(token)
         self.check_room(known=before is not None)  # again: the hooks may have taken their time
         now = self._hub.now
         transport: TransportName = "ws" if websocket else "poll"
         client = self._hub.sessions.meet(link.number, transport, hello, link.connection.client_id, uid, data, now)
+        client.session.credentials.renew(expires_in, now)
         self._hub.enter(link, client, hello.auth)
         if before is not None and before is not client:
             self._hub.run(before)

@@ -21,6 +21,7 @@ from sente.presence import ConnectedUids
 from sente.protocol.settings import ServerSettings
 from sente.push import Receipt
 from sente.questions import PATIENCE
+from sente.reauth import Renewals
 from sente.security import Hook, Security, csrf_token, session_uid
 from sente.trace import Tracer, TracingGate, log_note
 from sente.transports.asgi import Connection, serve_lifespan
@@ -52,6 +53,8 @@ class ChannelSocket:
         packers: What the server speaks, in order of preference: names with commas, objects, or a list of both.
         types: Handlers for custom types, for the packers given by name.
         user_id: Who a client is: a str, an int or ``None``. Default: ``session["uid"]``.
+        expires_in: For how many seconds its credentials are good; ``None``: for ever. A client is warned before and
+            may show new ones, which are asked about likewise; then its line is closed with 401.
         handshake_data: What each client is given when it connects, as ``state.handshake_data``.
         csrf: ``True``: the client must present ``csrf_token(request)``, kept in the session. Or your own check, called
             with connection and token. Off by default, because it needs a session; a page of another site is kept out
@@ -74,6 +77,7 @@ class ChannelSocket:
         packers: Packers = "auto,json",
         types: Iterable[TypeHandler[Any]] = (),
         user_id: Hook[UserId] = session_uid,
+        expires_in: Hook[float | None] | None = None,
         handshake_data: Hook[Any] | None = None,
         csrf: Csrf = False,
         allowed_origins: Collection[str] = (),
@@ -90,6 +94,7 @@ class ChannelSocket:
             reject=reject,
             authorize=authorize,
             user_id=user_id,
+            expires_in=expires_in,
             on_reject=on_reject,
         )
         self._settings = settings or ServerSettings()
@@ -99,6 +104,7 @@ class ChannelSocket:
         also = classic_packer(classic, served, types)
         self._hub = Hub(self._settings, served, self._dispatcher, self.send, classic=also)
         door = Admission(self._hub, served, security, handshake_data)
+        Renewals(self._hub, door, security, self._dispatcher, self.send)
         self._gate: Gate = TracingGate(door, trace if callable(trace) else log_note) if trace else door
         self._classic = ClassicTransport(also, ClassicClients(self._hub, door))
         self._websocket = WebSocketTransport()

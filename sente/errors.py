@@ -79,7 +79,7 @@ class Rejected(SenteError):
     """A connection was refused: on HTTP an answer with ``status``, on a WebSocket close code ``4000 + status``.
 
     Raise it in a hook to refuse with a sentence of your own. ``check`` names the check of the pipeline that failed:
-    ``"csrf"``, ``"origin"`` or ``"authorize"``; else it is empty.
+    ``"csrf"``, ``"origin"``, ``"authorize"`` or ``"expires_in"``; else it is empty.
 
     >>> Rejected(401, "log in first").status
     401

@@ -25,8 +25,10 @@ from sente.protocol.actions import (
     Deliver,
     Dropped,
     Ended,
+    Expired,
     LateReply,
     PresenceChanged,
+    Renew,
     ServerAction,
     Settle,
     Transmit,
@@ -59,6 +61,8 @@ class Hub:
         self.presence = Presence(self._announce)
         self.classic: dict[ClassicKey, ClassicClient] = {}
         """The clients of Sente's own, put here by ``ClassicClients``."""
+        self.renew: Callable[[AnyClient, Renew], None]
+        """Called with the credentials that a client shows in its session: set by ``Renewals``."""
         self.spoken = Spoken(packers if classic is None or classic in packers else (*packers, classic))
         self._dispatcher = dispatcher
         self._facade_send = send
@@ -270,6 +274,10 @@ class Hub:
                 link.answer(head, [write_frame(packet, link.packer) for packet in packets])
             case Close(number, code, reason) if number in self.links:
                 self.links.pop(number)[0].close(code, reason)
+            case Renew():
+                self.renew(client, action)
+            case Expired():
+                self.stats["credentials expired"] += 1
             case Cancelled(ref):
                 self.peers[client].lane.cancel(ref)
             case Settle():

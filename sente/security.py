@@ -21,6 +21,9 @@ Hook: TypeAlias = Callable[[Connection], T | Awaitable[T]]
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([^][/?#@A-Z\s]+|\[[0-9a-f:.]+](:\d+)?)")
 """As browsers spell it: scheme and host in lower case, a port if it is not the scheme's own, and nothing after it."""
 
+FOREVER = 1e9
+"""Seconds, 30 years: what is good for longer never expires."""
+
 CSRF_KEY = "csrf-token"
 """Where the session keeps its CSRF token."""
 
@@ -95,6 +98,7 @@ class Security:
     reject: Hook[str | None] | None
     authorize: Hook[bool] | None
     user_id: Hook[UserId]
+    expires_in: Hook[float | None] | None
     on_reject: Callable[[Connection, Rejected], Refusal | Awaitable[Refusal | None] | None] | None
 
     def __post_init__(self) -> None:
@@ -126,6 +130,21 @@ class Security:
             raise ConfigError(f"user_id must return a str, an int or None, not {type(uid).__name__}")
         connection.uid = uid
         return connection.uid
+
+    async def lifetime(self, connection: Connection) -> float | None:
+        """For how many seconds the credentials of a connection that passed are good; ``None``: for ever.
+
+        Raises:
+            Rejected: they have expired.
+        """
+        seconds = await ask(self.expires_in, connection) if self.expires_in is not None else None
+        if seconds is None:
+            return None
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise ConfigError(f"expires_in must return seconds or None, not {type(seconds).__name__}")
+        if not seconds > 0:  # nor is NaN
+            raise Rejected(401, "the credentials have expired: come back with new ones", check="expires_in")
+        return None if seconds > FOREVER else seconds
 
     async def _csrf_is_right(self, connection: Connection, given: str | None) -> bool:
         if callable(self.csrf):

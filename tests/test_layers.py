@@ -27,7 +27,7 @@ DRIVER = {
     "draining",
     "trace",
 }
-DRIVER |= {"admission", "asking", "questions"}
+DRIVER |= {"admission", "asking", "questions", "reauth"}
 LAYERS = {
     GROUND: {"errors"},
     CORE: {"protocol", "values"},

@@ -1,6 +1,6 @@
 """What a session asks its driver to do. Collected with ``take_actions()`` after each input, carried out in order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from sente.protocol.messages import Event, Packet
@@ -47,6 +47,20 @@ class Deliver:
     event: Event
     ref: int | None = None
     link: Link = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """The client shows new credentials in ``data``: check them, and answer request ``ref``. Server only."""
+
+    data: Any = field(repr=False)
+    ref: int
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The client's credentials have expired, and its links were closed: to be counted. Server only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +142,8 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """Events that left, and nobody can know whether they arrived: the server that took them is gone. Client only."""
+    """Events that left, and nobody can know whether they arrived: the server that took them is gone. Or that were said
+    as a user who is no longer the client's, and did not arrive. Client only."""
 
     events: tuple[Event, ...]
 
@@ -142,7 +157,18 @@ class StateChanged:
 
 
 ServerAction: TypeAlias = (
-    Transmit | Answer | Close | Deliver | Cancelled | Settle | LateReply | PresenceChanged | Ended | Dropped
+    Transmit
+    | Answer
+    | Close
+    | Deliver
+    | Renew
+    | Expired
+    | Cancelled
+    | Settle
+    | LateReply
+    | PresenceChanged
+    | Ended
+    | Dropped
 )
 ClientAction: TypeAlias = (
     OpenLink | SayHello | Transmit | Exchange | Close | Deliver | Cancelled | Settle | Unconfirmed | StateChanged

@@ -79,11 +79,11 @@ def read_hello(plain: Any) -> Hello:
     if not isinstance(limits, dict):
         raise ProtocolError("limits must be an object")
     return Hello(
-        session=_text(plain, "session"),
+        session=text(plain, "session"),
         n=number(plain, "n", 1),
         ack=number(plain, "ack", 0),
-        csrf=_text(plain, "csrf"),
-        auth=_text(plain, "auth"),
+        csrf=text(plain, "csrf"),
+        auth=text(plain, "auth"),
         limits=PeerLimits(
             packet=number(limits, "packet", 1, own.packet),
             window=number(limits, "window", 1, own.window),
@@ -93,14 +93,14 @@ def read_hello(plain: Any) -> Hello:
     )
 
 
-def read_first(text: str | bytes) -> Hello | Head:
+def read_first(wire: str | bytes) -> Hello | Head:
     """Read a client's first frame on a link from JSON text: a hello, or the head of a poll or POST.
 
     Raises:
         ProtocolError: it is neither; the message says why.
     """
     try:
-        plain = json.loads(text)
+        plain = json.loads(wire)
     except (ValueError, RecursionError) as error:
         raise ProtocolError("the first frame must be JSON text") from error
     return read_head(plain) if isinstance(plain, dict) and "wait" in plain else read_hello(plain)
@@ -201,15 +201,20 @@ def number(plain: Mapping[str, Any], key: str, least: int, default: int | None =
     return value
 
 
-def _count(plain: Mapping[str, Any], key: str) -> int | None:
-    return None if plain.get(key) is None else number(plain, key, 0)
+def text(plain: Mapping[str, Any], key: str) -> str | None:
+    """The text under ``key``, or ``None``.
 
-
-def _text(plain: Mapping[str, Any], key: str) -> str | None:
+    Raises:
+        ProtocolError: it is something else.
+    """
     value = plain.get(key)
     if value is not None and not (isinstance(value, str) and _is_unicode(value)):
         raise ProtocolError(f"{key} must be text or null")
     return value
+
+
+def _count(plain: Mapping[str, Any], key: str) -> int | None:
+    return None if plain.get(key) is None else number(plain, key, 0)
 
 
 def _is_unicode(text: str) -> bool:

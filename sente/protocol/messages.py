@@ -22,6 +22,12 @@ BAD_EVENT = "chsk/bad-event"
 BYE = "chsk/bye"
 """The last event of a session, from either side."""
 
+AUTH = "chsk/auth"
+"""The request with which a client shows new credentials."""
+
+AUTH_DUE = "chsk/auth-due"
+"""The event that tells a client that its credentials are about to expire."""
+
 CANCEL = "chsk/cancel"
 """The event that says a request is no longer wanted; its data is the request's ``ref``."""
 

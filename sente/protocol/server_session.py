@@ -16,16 +16,21 @@ from sente.protocol.actions import (
     Close,
     Deliver,
     Ended,
+    Expired,
     LateReply,
     Link,
     PresenceChanged,
+    Renew,
     ServerAction,
     Transmit,
     TransportName,
 )
 from sente.protocol.conversation import ENVELOPE, Conversation
+from sente.protocol.credentials import EXPIRED, Credentials
 from sente.protocol.greeting import Greeting, Head, Hello, PeerLimits, write_info
 from sente.protocol.messages import (
+    AUTH,
+    AUTH_DUE,
     BAD_EVENT,
     BYE,
     CANCEL,
@@ -37,7 +42,7 @@ from sente.protocol.messages import (
     Reply,
     Request,
 )
-from sente.protocol.outbox import Asked
+from sente.protocol.outbox import Asked, Item
 from sente.protocol.requests import NEVER, Requests
 from sente.protocol.server_links import REPLACED, Links
 from sente.protocol.settings import ServerSettings
@@ -73,6 +78,8 @@ class ServerSession:
         self._links = Links(settings, self._talk, self.actions, now)
         self._retry_after: float | None = None  # draining, and what to tell the client
         self._flush_at = NEVER
+        self.credentials = Credentials(settings.auth_warning)
+        """For the driver to renew after each hello, and each ``Renew`` that passed the checks."""
 
     # -- links
 
@@ -131,6 +138,9 @@ class ServerSession:
             return
         if head.n <= (self._poll_n if head.wait else self._hello_n):
             self.actions.append(Close(link, *REPLACED))
+            return
+        if self.credentials.expired(now):
+            self.actions += [Close(link, *EXPIRED), Expired()]
             return
         try:
             self._talk.body(head.seq, head.ack)
@@ -218,8 +228,8 @@ class ServerSession:
     def tombstone(self) -> Tombstone:
         """What to remember of the session once it has ended."""
         outbox = self._talk.outbox
-        sent = [n for n, item in outbox.sent_above(0) if isinstance(item, Event) and item.id != BYE]
-        waiting = [n for n, item in enumerate(outbox.waiting(), outbox.next) if isinstance(item, Event)]
+        sent = [n for n, item in outbox.sent_above(0) if _is_said(item)]
+        waiting = [n for n, item in enumerate(outbox.waiting(), outbox.next) if _is_said(item)]
         return Tombstone((*sent, *waiting), self._talk.inbox.top)
 
     # -- the driver's side
@@ -247,6 +257,7 @@ class ServerSession:
             if not self._ended:
                 due = self._talk.ack_due()
                 earliest = min(earliest, self._flush_at, self._links.next_timer(), NEVER if due is None else due)
+                earliest = min(earliest, self.credentials.due)
         else:
             if self._present:
                 earliest = min(earliest, self._links.away_since + self._grace)
@@ -264,6 +275,8 @@ class ServerSession:
         if not self._links.attached and now >= self._links.away_since + self._settings.resume:
             return self.close(4410, "the session expired", now, word="expired")
         self._requests.handle_timer(now, self._talk.outbox)
+        if now >= self.credentials.due and self._links.attached:
+            self._mind_credentials(now)
         self._links.keep_alive(now)
         self._advance(now)
         self._links.let_go(now)
@@ -300,10 +313,20 @@ class ServerSession:
                     pass  # a dropped number: counted, that is all
 
     def _deliver(self, event: Event, ref: int | None, link: Link) -> None:
+        if event.id == AUTH and ref is not None:
+            return self.actions.append(Renew(event.data, ref, link))
         if event.id.startswith("chsk/") and event.id != BAD_EVENT:
             event = Event(BAD_EVENT, [event.id, event.data])  # these ids are the protocol's own
         self._talk.backlog += 1
         self.actions.append(Deliver(event, ref, link))
+
+    def _mind_credentials(self, now: float) -> None:
+        """Warn the client, or close its links: the session can be resumed with new credentials."""
+        if self.credentials.expired(now):
+            self._links.drop(*EXPIRED, now)
+            self.actions.append(Expired())
+        else:
+            self.send(self.credentials.warning(now), now, flush=True)
 
     def _leave_by(self, flush_at: float, now: float) -> None:
         self._flush_at = min(self._flush_at, flush_at)
@@ -342,3 +365,8 @@ class ServerSession:
         if self._present != self._transport:
             self._present = self._transport
             self.actions.append(PresenceChanged(self._transport))
+
+
+def _is_said(item: Item) -> bool:
+    """Whether it is an event of the application, which a client may lose."""
+    return isinstance(item, Event) and item.id not in (BYE, AUTH_DUE)

@@ -86,6 +86,9 @@ class ServerSettings:
     """Pings that it may send before: a client tries the line with one before it gives polling up for it."""
     hello_size: int = 8192
     """Longest hello: nothing longer is read before a client has passed the checks."""
+    auth_warning: float = 30.0
+    """A client is told so long before its credentials expire, or after half of their life if that is later: time for a
+    slow token server, and for a second try."""
     limits: Limits = field(default_factory=Limits)
 
 
