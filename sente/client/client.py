@@ -16,6 +16,7 @@ from sente.client.classic import ClassicDriver, ClassicEndpoint
 from sente.client.driver import ClientDriver, News
 from sente.client.endpoint import Endpoint, Option, server_address
 from sente.client.frames import PackedValue, say
+from sente.client.renewal import Renewal
 from sente.client.streams import Change, Changes, Handler, Inbox, Stream
 from sente.errors import ConfigError, Disconnected, Rejected
 from sente.interfaces import ASGIApp, ClientTransport, Packer, offer
@@ -65,7 +66,8 @@ class Client:
         timeout: Seconds to wait for a reply unless a request says otherwise; finite, so that nothing hangs for ever.
         connect_timeout: Seconds that ``async with`` waits until the client is connected.
         on_unconfirmed: Called with a list of events that left but may never have arrived, as the server that took
-            them is gone. Sync or async; it takes its turn among the handlers.
+            them is gone, or that have not, as another user is logged in now. Sync or async; it takes its turn among
+            the handlers.
         client_transport: Another way to reach the server; closed with the client.
         classic: Talk to a Sente server, as its own clients do, with this packer: ``"json"``. ``packers`` mean nothing
             then. Off by default, as ``csrf`` becomes part of a WebSocket's URL, and so of logs.
@@ -129,6 +131,7 @@ class Client:
         self._answers = Answers(self._inbox, lambda: self._driver.packer, self._reply, self._delivered)
         self._changes = Changes()
         self._asking = Asking()
+        self._renewal = None if spoken else Renewal(self._driver, self._ask, self._renewed)
 
     # -- connecting
 
@@ -169,6 +172,8 @@ class Client:
         if self._driver.started:
             self.disconnect()
             await self._driver.aclose()
+        if self._renewal is not None:
+            await self._renewal.aclose()
         await self._answers.aclose()
         await self._inbox.aclose()
         self._changes.end()
@@ -195,6 +200,27 @@ class Client:
         goes on if the user is the same."""
         self._start()
         self._core.reconnect(self._driver.now)
+        self._driver.run()
+
+    async def reauthenticate(self, auth: str | None = None) -> float | None:
+        """Show the server new credentials in the running session: what the option ``auth`` says now, or ``auth``, which
+        takes the option's place. Where the option is a function this happens by itself when the server warns.
+
+        Returns for how many seconds they are good, ``None`` if for ever.
+
+        Raises:
+            RequestFailed: the server refused them (code ``forbidden``). The old ones stay, here too, until they expire.
+            RequestTimeout: no reply came in time.
+            Disconnected: they are those of another user, as whom the client comes back. Or it was not connected: then
+                a new ``auth`` counts from the next attempt on.
+            ConfigError: a Sente server knows nothing like it: say ``reconnect()``.
+        """
+        if self._renewal is None:
+            raise ConfigError("reauthenticate(): a Sente server sees new credentials with reconnect() only")
+        return await self._renewal.renew(auth)
+
+    def _renewed(self) -> None:
+        self._core.renewed()
         self._driver.run()
 
     def prefer(self, transport: Wanted) -> None:
@@ -244,6 +270,9 @@ class Client:
             PackError, OutboxFull, ConfigError: as ``send``.
         """
         _check_event_id(event_id)
+        return await self._ask(event_id, data, timeout=timeout)
+
+    async def _ask(self, event_id: str, data: Any, *, timeout: float | None = None) -> Any:
         seconds = self._timeout if timeout is None else check_timeout(timeout)
         if not self.state.open:
             raise Disconnected("the client is not connected")
@@ -323,11 +352,13 @@ class Client:
             case Settle():
                 self._asking.settle(news)
             case Unconfirmed(events):
-                log.warning("the server is gone, and with it perhaps %d events that it was sent", len(events))
+                log.warning("%d events may not have arrived: their server, or their user, is gone", len(events))
                 if (report := self._on_unconfirmed) is not None:
                     self._inbox.put(lambda: report(list(events)))
             case StateChanged(old, new):
                 self._changes.tell(Change(old, new))
+                if self._renewal is not None and new.auth_expires not in (None, old.auth_expires):
+                    self._renewal.due()
                 if new.refused is not None and old.refused is None:
                     self._inbox.end(_rejected(new.refused))
             case _:

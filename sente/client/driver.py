@@ -5,9 +5,10 @@ import json
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
-from sente.client.endpoint import Attempt, Endpoint
+from sente.client.endpoint import Attempt, Endpoint, Option
 from sente.client.frames import write_frame
 from sente.errors import ProtocolError, UnpackError
 from sente.interfaces import ClientLink, ClientTransport, LinkClosed, Packer, Wire
@@ -93,6 +94,15 @@ class ClientDriver:
     def packer(self) -> Packer:
         """What the server has chosen."""
         return self._packers[self._core.state.packer or ""]
+
+    @property
+    def auth(self) -> Option[str | None]:
+        """What the hello shows; a function is asked anew each time."""
+        return self._endpoint.auth
+
+    @auth.setter
+    def auth(self, auth: Option[str | None]) -> None:
+        self._endpoint = replace(self._endpoint, auth=auth)
 
     def run(self) -> None:
         """Carry out what the core asks for, and plan its next timer."""

@@ -1,12 +1,10 @@
 """What a client says and hears, whichever links it travels on: events, and requests both ways (§5, §6)."""
 
-from typing import Any
-
 from sente.errors import OutboxFull, PackError
 from sente.protocol.actions import Cancelled, ClientAction, Deliver, Link, Unconfirmed
 from sente.protocol.conversation import ENVELOPE, Conversation
 from sente.protocol.greeting import PeerLimits
-from sente.protocol.messages import BYE, CANCEL, Event, Packet, Reply, Request
+from sente.protocol.messages import AUTH_DUE, BYE, CANCEL, Event, Packet, Reply, Request
 from sente.protocol.outbox import Answered, Asked, Item
 from sente.protocol.requests import Requests
 from sente.protocol.settings import Limits
@@ -58,12 +56,14 @@ class Dialogue:
 
     # -- the server's side
 
-    def hear(self, packet: Packet, link: Link, size: int, now: float) -> dict[str, Any] | None:
-        """Take what the packet put in order; returns the server's goodbye if it is there, after which nothing is taken.
+    def hear(self, packet: Packet, link: Link, size: int, now: float) -> list[Event]:
+        """Take what the packet put in order; returns the server's own words for the session: that credentials are
+        about to expire, and its goodbye, after which nothing is taken.
 
         Raises:
             ProtocolError: its numbers cannot be.
         """
+        words: list[Event] = []
         for heard, _ in self.talk.hear(packet, link, size, now):
             match heard:
                 case Reply(value, ref, failed=failed):
@@ -74,13 +74,15 @@ class Dialogue:
                 case Event(id, ref) if id == CANCEL:
                     if self.talk.take_cancel(ref):
                         self._actions.append(Cancelled(ref))
-                case Event(id, dict(word)) if id == BYE:
-                    return word
+                case Event(id, dict()) as word if id in (AUTH_DUE, BYE):
+                    words.append(word)
+                    if id == BYE:
+                        break
                 case Event(id) as event if not id.startswith("chsk/"):
                     self._deliver(event, None)
                 case _:
                     pass  # a dropped number, or a word of a later version: counted, that is all
-        return None
+        return words
 
     def _deliver(self, event: Event, ref: int | None) -> None:
         self.talk.backlog += 1
@@ -88,21 +90,27 @@ class Dialogue:
 
     # -- the end of a session
 
-    def start_anew(self, prev: int | None) -> None:
-        """The session is gone: carry over what the server had not received, above ``prev``; ``None``: nobody knows."""
+    def start_anew(self, prev: int | None, *, same_user: bool = True) -> None:
+        """The session is gone: carry over what the server had not received, above ``prev``; ``None``: nobody knows.
+
+        Nothing goes over to another user: the application gets back what it had said as the one before.
+        """
         old = self.talk
-        sent = old.outbox.sent_above(0 if prev is None else prev)
-        left: list[Item] = [] if prev is None else [item for _, item in sent]
+        sent: list[Item] = [item for _, item in old.outbox.sent_above(0 if prev is None else prev)]
+        waiting = list(old.outbox.waiting())
+        if same_user:
+            kept, doubtful = ([] if prev is None else sent) + waiting, sent if prev is None else []
+        else:
+            kept, doubtful = [], sent + waiting
         # a reply is for the session that asked: it is not carried over
-        carried = [item for item in (*left, *old.outbox.waiting()) if not isinstance(item, Answered)]
+        carried = [item for item in kept if not isinstance(item, Answered)]
         self._replace_talk()
         self.talk.backlog = old.backlog  # what was delivered is still to be handled
         for item in carried:
             self.talk.outbox.put(item)
         self.requests.disconnected({item.ref for item in carried if isinstance(item, Asked)})
-        doubtful = tuple(item for _, item in sent if isinstance(item, Event)) if prev is None else ()
-        if doubtful:
-            self._actions.append(Unconfirmed(doubtful))
+        if events := tuple(item for item in doubtful if isinstance(item, Event)):
+            self._actions.append(Unconfirmed(events))
 
     def end(self) -> None:
         """The session is over, and nothing of it goes on."""

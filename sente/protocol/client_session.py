@@ -14,9 +14,9 @@ from sente.protocol.actions import ClientAction, Close, Link, OpenLink, SayHello
 from sente.protocol.classic import no_welcome
 from sente.protocol.client_dialogue import Dialogue
 from sente.protocol.client_lines import Lines, Way
-from sente.protocol.client_state import ClientState, Closed, CloseReason
+from sente.protocol.client_state import ClientState, Closed
 from sente.protocol.greeting import VERSION, Info, number, read_info
-from sente.protocol.messages import Event, Handshake, Packet, Ping, Pong
+from sente.protocol.messages import BYE, Event, Handshake, Packet, Ping, Pong
 from sente.protocol.requests import NEVER
 from sente.protocol.route import TERMINAL, Route, Wanted, retry_after
 from sente.protocol.settings import ClientSettings
@@ -125,6 +125,10 @@ class ClientSession:
         """The asker no longer waits for ``ref``."""
         self._dialogue.cancel(ref)
         self._lines.flush_soon()
+
+    def renewed(self) -> None:
+        """The server has taken new credentials."""
+        self._set(auth_expires=None)
 
     def reply(self, ref: int, value: Any, *, failed: bool = False, size: int = 0) -> None:
         """Answer the server's request ``ref``. A second answer is dropped; there must be none after ``Cancelled``."""
@@ -269,13 +273,13 @@ class ClientSession:
     def _handshake(self, handshake: Handshake, now: float) -> None:
         if self._phase is not Phase.GREETING:
             raise ProtocolError("a handshake nobody asked for")
-        info = read_info(handshake.info)
+        info, uid = read_info(handshake.info), handshake.uid
         if info.resumed:
             self._dialogue.talk.outbox.rewind(info.ack)
             lost: int | None = 0
         else:
             lost = self._lost(info, now)
-            self._dialogue.start_anew(info.prev)
+            self._dialogue.start_anew(info.prev, same_user=not self.state.ever_opened or uid == self.state.uid)
         self._token = info.session
         self._server_left = -NEVER
         self._phase = Phase.OPEN
@@ -288,7 +292,8 @@ class ClientSession:
             transport=self._route.next,
             ever_opened=True,
             first_open=not self.state.ever_opened,
-            uid=handshake.uid,
+            uid=uid,
+            auth_expires=None,
             handshake_data=handshake.data,
             resumed=info.resumed,
             lost=lost,
@@ -334,7 +339,7 @@ class ClientSession:
         if code is not None and code >= 4000:
             status = code - 4000
         was_open = self.state.open
-        closed = Closed(self._epoch + now, self._why(was_open, status), code, message)
+        closed = Closed(self._epoch + now, self._route.why(was_open, status), code, message)
         changes: dict[str, Any] = {}
         if way.use == "ws":
             changes["last_ws_close" if was_open else "last_ws_error"] = closed
@@ -353,13 +358,6 @@ class ClientSession:
             self._dialogue.start_anew(None)
         self._wait(now, wait)
 
-    def _why(self, was_open: bool, status: int | None) -> CloseReason:
-        if status in TERMINAL:
-            return "refused"
-        if status == 409:
-            return "replaced"
-        return "downgrading-ws-to-poll" if self._route.falls_back and not was_open else "unexpected"
-
     def _wait(self, now: float, at_least: float) -> None:
         self._phase = Phase.WAITING
         self._attempt_at = now + max(self._route.delay(self._jitter()), at_least)
@@ -367,15 +365,17 @@ class ClientSession:
 
     def _close(self, closed: Closed, **changes: Any) -> None:
         self._lines.close(closed.reason)
-        self._set(open=False, first_open=False, last_close=closed, **changes)
+        self._set(open=False, first_open=False, auth_expires=None, last_close=closed, **changes)
 
     # -- talking
 
     def _hear(self, packet: Packet, link: Link, size: int, now: float) -> None:
         if self._phase is Phase.OPEN:  # not after a goodbye in the same body
-            goodbye = self._dialogue.hear(packet, link, size, now)
-            if goodbye is not None:
-                self._bye(goodbye, now)
+            for word in self._dialogue.hear(packet, link, size, now):
+                if word.id == BYE:
+                    self._bye(word.data, now)
+                else:
+                    self._set(auth_expires=self._epoch + now + number(word.data, "in", 0) / 1000)
 
     def _bye(self, word: dict[str, Any], now: float) -> None:
         """The server restarts and says how far it had received: nothing is lost, come back later."""

@@ -53,6 +53,9 @@ class ClientState:
     last_ws_close: Closed | None = None
     """The last WebSocket that ended after it had been open."""
     last_close: Closed | None = None
+    auth_expires: float | None = None
+    """The server warns: then it closes this line, in seconds since the epoch, unless the client is given new
+    credentials (``reauthenticate``). None: it did not, or that is done."""
     next_reconnect: float | None = None
     """When the next attempt is made, in seconds since the epoch."""
     refused: Closed | None = None

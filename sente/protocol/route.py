@@ -4,6 +4,7 @@ from typing import Literal, TypeAlias
 
 from sente.protocol.actions import TransportName
 from sente.protocol.backoff import backoff
+from sente.protocol.client_state import CloseReason
 from sente.protocol.settings import ClientSettings
 
 Wanted: TypeAlias = Literal["auto", "ws", "poll"]
@@ -64,6 +65,14 @@ class Route:
     def falls_back(self) -> bool:
         """Whether an attempt that fails now is followed by polling."""
         return self._wanted == "auto" and self.next == "ws"
+
+    def why(self, was_open: bool, status: int | None) -> CloseReason:
+        """Why a line ended that was or never got open."""
+        if status in TERMINAL:
+            return "refused"
+        if status == 409:
+            return "replaced"
+        return "downgrading-ws-to-poll" if self.falls_back and not was_open else "unexpected"
 
     def lost(self, open_for: float | None, status: int | None, *, answered: bool) -> bool:
         """A line is lost after it was open for so long, or never (``None``); whether to try again.

@@ -16,6 +16,9 @@ from tests.protocol.world import Wire, World
 SMALL = Limits(window=6, window_bytes=200, backlog=3, ack=AckPolicy(items=3, delay=1.0), requests=4)
 """Small enough that a few steps reach every limit."""
 
+PEOPLE = ["reconnect", "auto", "ws", "poll", "blocked", "sleep", "long sleep"]
+PROCESSES = ["restart", "drain", "deploy", "expire"]
+
 some = st.integers(1, 4)
 index = st.integers(0, 5)
 
@@ -145,11 +148,7 @@ class LossyLine(RuleBasedStateMachine):
 
     # -- what people and processes do
 
-    @rule(
-        what=st.sampled_from(
-            ["reconnect", "auto", "ws", "poll", "blocked", "sleep", "long sleep", "restart", "drain", "deploy"]
-        )
-    )
+    @rule(what=st.sampled_from(PEOPLE + PROCESSES))
     def something_happens(self, what: str) -> None:
         world = self.world
         match what:
@@ -163,6 +162,8 @@ class LossyLine(RuleBasedStateMachine):
             case "sleep" | "long sleep":
                 world.advance(31.0 if what == "sleep" else 130.0)
                 self.forgetful |= what == "long sleep"
+            case "expire":  # the client is warned if there is time, and its line closed
+                world.expire(2.0)
             case "restart":
                 self.forgetful = True
                 world.restart_server()

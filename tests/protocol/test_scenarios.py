@@ -53,6 +53,8 @@ class Player:
         match word, value:
             case (("connect" | "disconnect" | "reconnect" | "delivered"), True):
                 getattr(core, word)(now)
+            case "renewed", True:
+                core.renewed()
             case "prefer", transport:
                 core.prefer(transport, now)
             case "send", [id, data]:
@@ -74,11 +76,11 @@ class Player:
             case "receive", [link, plain, size]:
                 core.receive(link, read_packet(plain, size), size, now)
             case "handshake", [link, info]:
-                core.receive(link, read_packet(_handshake(info)), SIZE, now)
+                core.receive(link, read_packet(_handshake(info, step)), SIZE, now)
             case "exchanged", [link, head, plains]:
                 core.exchanged(link, head, [(read_packet(plain, SIZE), SIZE) for plain in plains], now)
             case "handshake_answer", [link, info, *plains]:
-                packets = [(read_packet(plain, SIZE), SIZE) for plain in [_handshake(info), *plains]]
+                packets = [(read_packet(plain, SIZE), SIZE) for plain in [_handshake(info, step), *plains]]
                 core.exchanged(link, {"ack": info.get("ack", 0), "seq": step.get("seq", 1)}, packets, now)
             case "link_lost", [link, code, message]:
                 core.link_lost(link, now, code=code, message=message)
@@ -120,10 +122,11 @@ def _settings(plain: dict[str, Any]) -> ClientSettings:
     return ClientSettings(**times, limits=Limits(**limits, ack=ack))
 
 
-def _handshake(info: dict[str, Any]) -> list[Any]:
+def _handshake(info: dict[str, Any], step: dict[str, Any]) -> list[Any]:
     limits = {**DEFAULTS["info"]["limits"], **info.get("limits", {})}
     whole = {**DEFAULTS["info"], **info, "limits": limits}
-    return [["chsk/handshake", [DEFAULTS["uid"], None, DEFAULTS["handshake_data"], whole]], None, 0]
+    uid = step.get("uid", DEFAULTS["uid"])
+    return [["chsk/handshake", [uid, None, DEFAULTS["handshake_data"], whole]], None, 0]
 
 
 def _plain(action: act.ClientAction) -> list[Any]:

@@ -64,6 +64,7 @@ class World:
             transport=transport,
         )
         self.uid: Any = "ada"
+        self.good_for: float | None = None  # the credentials of a hello
         self.wires: list[Wire] = []
         self.server_wires: dict[int, Wire] = {}
         self.ws_blocked = False
@@ -89,6 +90,7 @@ class World:
         self.ended: list[str] = []
         self.asked_client: dict[tuple[Client, int], int] = {}  # the server's requests by session and ref -> value
         self.answers: dict[tuple[Client, int], list[tuple[str, Any]]] = {}
+        self.renewals: list[tuple[Client, act.Renew]] = []  # credentials that the server's application is to check
         self.late = 0  # replies of the client that nobody waited for
         self.lazy_client = False
         self.client_pending: deque[list[Any]] = deque()  # delivered to the client's application: [value, ref]
@@ -164,6 +166,11 @@ class World:
         client.session.cancel(ref, self.now)
         self.run_server(client)
 
+    def expire(self, seconds: float) -> None:
+        """The client's credentials turn out to be good for so long only."""
+        for client in self.sessions:
+            client.session.credentials.renew(seconds, self.now)
+
     def handle_one(self) -> bool:
         """The server's application is done with one delivery, and replies if it was asked."""
         if not self.pending:
@@ -236,6 +243,8 @@ class World:
                 case act.StateChanged(old, new):
                     if new.open and not old.open:
                         self.losses.append(new.lost)
+                    if new.refused:  # the application logs in anew
+                        self.core.reconnect(self.now)
         if self.core._actions:
             self.run_client()
 
@@ -259,6 +268,8 @@ class World:
                     case act.Deliver() as delivery:
                         self.handled.append(delivery.event.data)
                         self.pending.append((client, delivery))
+                    case act.Renew():
+                        self.renewals.append((client, action))
                     case act.Cancelled(ref):
                         self.server_told.append(ref)
                     case act.Settle(ref, outcome, value):
@@ -318,6 +329,7 @@ class World:
         wire.client = self.sessions.meet(
             wire.server_link, transport, hello, self.core.state.client_id, self.uid, {"hi": 1}, self.now
         )
+        wire.client.session.credentials.renew(self.good_for, self.now)
         for client in {*others, wire.client}:
             self.run_server(client)
 
