@@ -1,9 +1,9 @@
 import type { Outcome } from "./core/actions.js";
 import type { ClientState, Wanted } from "./core/client-state.js";
-import { isEventId, isObject, type ChannelEvent } from "./core/messages.js";
+import { AUTH, isEventId, isObject, type ChannelEvent } from "./core/messages.js";
 import { Driver, type News } from "./driver.js";
 import { Disconnected, PackError, RequestFailed, RequestTimeout } from "./errors.js";
-import { inMilliseconds, type Options } from "./options.js";
+import { ask, inMilliseconds, type Options } from "./options.js";
 import { sizeOf } from "./packers/packer.js";
 
 /** What a `"state"` event carries. */
@@ -15,7 +15,10 @@ export interface StateChange {
 /** The events of a client, by type. */
 export interface ClientEvents {
   state: CustomEvent<StateChange>;
-  /** Events that left, and nobody can know whether they arrived: the server that took them is gone. */
+  /**
+   * Events that left, and nobody can know whether they arrived: the server that took them is gone. Or that were said as
+   * a user who is no longer logged in here, and did not arrive.
+   */
   unconfirmed: CustomEvent<{ id: string; data: unknown }[]>;
 }
 
@@ -138,6 +141,27 @@ export class Client extends EventTarget {
     this.#driver.do((core, now) => core.reconnect(now));
   }
 
+  /**
+   * Show the server new credentials in the running session: what the option `auth` says now, or `auth`, which takes the
+   * option's place. Where the option is a function this happens by itself when the server warns. Resolves to the
+   * milliseconds for which they are good, or null if for ever. Rejects as `request`: with `RequestFailed` if the server
+   * refused them, then the old ones stay; with `Disconnected` if they are those of another user, as whom the client
+   * comes back, or if there is no line: then a new `auth` counts from the next attempt on.
+   */
+  async reauthenticate(auth?: string): Promise<number | null> {
+    const driver = this.#driver;
+    const before = driver.auth;
+    driver.auth = auth ?? before; // now: if they are another user's, the next hello comes before the outcome
+    try {
+      const answer = await this.request<{ expires_in?: number } | null>(AUTH, { auth: (await ask(driver.auth)) ?? null });
+      driver.do((core) => core.renewed());
+      return answer?.expires_in ?? null;
+    } catch (error) {
+      if (error instanceof RequestFailed && driver.auth === auth) driver.auth = before;
+      throw error;
+    }
+  }
+
   /** Say goodbye: the session ends, and with it every open request. */
   disconnect(): void {
     this.#driver.do((core, now) => core.disconnect(now));
@@ -222,7 +246,17 @@ export class Client extends EventTarget {
       const { code, message } = now.refused;
       this.#becomeReady.reject(new Disconnected(`the server refused this client (${code}): ${message}`));
     }
+    const due = now.authExpires && now.authExpires !== old.authExpires;
+    if (due && typeof this.#driver.auth === "function") void this.#renew();
     this.#dispatch("state", { old: this.#public(old), new: this.#public(now) });
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      await this.reauthenticate();
+    } catch (error) {
+      if (!(error instanceof Disconnected)) report(error); // with the next hello they are asked anew
+    }
   }
 
   #dispatch(type: keyof ClientEvents, detail: unknown): void {

@@ -19,6 +19,8 @@ export const KEEPALIVE_LIMIT = 60_000; // browsers let requests of 64 KiB outliv
 /** Gives the core its clock, its chance and its lines, and carries out what it wants done. */
 export class Driver {
   readonly core: ClientSession;
+  /** What the hello shows. */
+  auth: Options["auth"];
   readonly #url: string;
   protected readonly options: Options;
   readonly #packers: readonly Packer[];
@@ -35,6 +37,7 @@ export class Driver {
   constructor(url: string, options: Options, tell: (news: News) => void, Session = ClientSession) {
     this.#url = url;
     this.options = options;
+    this.auth = options.auth;
     this.#packers = packersOf(options);
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
     this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
@@ -208,10 +211,10 @@ export class Driver {
 
   #hello({ link, transport, hello }: Of<"sayHello">): void {
     const complete = async (): Promise<string> => {
-      const { csrf, auth, headers } = this.options;
-      const [token, authorization, more] = await Promise.all([ask(csrf), ask(auth), ask(headers)]);
+      const { csrf, headers } = this.options;
+      const [token, auth, more] = await Promise.all([ask(csrf), ask(this.auth), ask(headers)]);
       this.headers = more ?? {};
-      return JSON.stringify({ ...hello, csrf: token, auth: authorization });
+      return JSON.stringify({ ...hello, csrf: token, auth });
     };
     if (transport === "poll") {
       void this.http(link, async (signal) => this.#post(link, [await complete()], { signal }));

@@ -23,7 +23,10 @@ export interface Options {
   headers?: Source<Record<string, string>>;
   /** The CSRF token, if the server wants one. */
   csrf?: Source<string | null | undefined>;
-  /** What the server is to see as the `Authorization` header, on either transport. */
+  /**
+   * What the server is to see as the `Authorization` header, on either transport. A function is also asked when the
+   * server warns that they are about to expire.
+   */
   auth?: Source<string | null | undefined>;
   /** Times, in milliseconds, and limits in place of the defaults. */
   settings?: SettingsOverrides;
@@ -87,6 +90,7 @@ export function inMilliseconds(state: ClientState): ClientState {
     lastWsClose: closed(state.lastWsClose),
     lastClose: closed(state.lastClose),
     refused: closed(state.refused),
+    authExpires: state.authExpires === null ? null : state.authExpires * 1000,
     nextReconnect: state.nextReconnect === null ? null : state.nextReconnect * 1000,
   };
 }

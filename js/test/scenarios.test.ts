@@ -60,6 +60,8 @@ class Player {
       case "reconnect":
       case "delivered":
         return core[word](now);
+      case "renewed":
+        return core.renewed();
       case "prefer":
         return core.prefer(value, now);
       case "send":
@@ -77,12 +79,12 @@ class Player {
       case "receive":
         return core.receive(value[0], ...read(value[1], value[2]), now);
       case "handshake":
-        return core.receive(value[0], ...read(handshake(value[1])), now);
+        return core.receive(value[0], ...read(handshake(value[1], step)), now);
       case "exchanged":
         return core.exchanged(value[0], value[1], value[2].map((plain: unknown) => read(plain)), now);
       case "handshake_answer": {
         const [link, info, ...plains] = value;
-        const packets = [handshake(info), ...plains].map((plain) => read(plain));
+        const packets = [handshake(info, step), ...plains].map((plain) => read(plain));
         return core.exchanged(link, { ack: info.ack ?? 0, seq: step.seq ?? 1 }, packets, now);
       }
       case "link_lost":
@@ -122,9 +124,9 @@ class Player {
   }
 }
 
-function handshake(info: Plain): unknown {
+function handshake(info: Plain, step: Plain): unknown {
   const whole = { ...DEFAULTS.info, ...info, limits: { ...DEFAULTS.info.limits, ...info.limits } };
-  return [["chsk/handshake", [DEFAULTS.uid, null, DEFAULTS.handshake_data, whole]], null, 0];
+  return [["chsk/handshake", [step.uid ?? DEFAULTS.uid, null, DEFAULTS.handshake_data, whole]], null, 0];
 }
 
 function plain(action: ClientAction): unknown[] {

@@ -61,7 +61,8 @@ class Client:
         csrf: The token that the server wants to see in the hello.
         auth: What the server is to see as ``Authorization`` header; it travels in the hello.
             ``params``, ``headers``, ``csrf`` and ``auth`` may be functions, sync or async, which are asked anew for
-            each attempt to connect. An attempt takes 5 s at most, with what they take.
+            each attempt to connect, ``auth`` also when the server warns that credentials are about to expire. An
+            attempt takes 5 s at most, with what they take.
         settings: Times and limits.
         timeout: Seconds to wait for a reply unless a request says otherwise; finite, so that nothing hangs for ever.
         connect_timeout: Seconds that ``async with`` waits until the client is connected.

@@ -1,6 +1,6 @@
 import type { ClientAction } from "./actions.js";
 import { Conversation } from "./conversation.js";
-import { BYE, CANCEL, isObject, type ChannelEvent, type Packet, type PlainObject } from "./messages.js";
+import { AUTH_DUE, BYE, CANCEL, isObject, type ChannelEvent, type Packet } from "./messages.js";
 import { isAnswered, isAsked, isEvent, type Item } from "./outbox.js";
 import { Requests } from "./requests.js";
 import type { Limits } from "./settings.js";
@@ -35,8 +35,12 @@ export class Dialogue {
     this.requests.handleTimer(now, this.talk.outbox);
   }
 
-  /** Take what the packet put in order; returns the server's goodbye if it is there, after which nothing is taken. */
-  hear(packet: Packet, size: number, now: number): PlainObject | null {
+  /**
+   * Take what the packet put in order; returns the server's own words for the session: that credentials are about to
+   * expire, and its goodbye, after which nothing is taken.
+   */
+  hear(packet: Packet, size: number, now: number): ChannelEvent[] {
+    const words: ChannelEvent[] = [];
     for (const heard of this.talk.hear(packet, size, now)) {
       if (!heard) continue; // a dropped number: counted, that is all
       if ("type" in heard) {
@@ -45,26 +49,32 @@ export class Dialogue {
       } else if (heard.id === CANCEL) {
         const ref = heard.data as number;
         if (this.talk.takeCancel(ref)) this.#actions.push({ type: "cancelled", ref });
-      } else if (heard.id === BYE && isObject(heard.data)) {
-        return heard.data;
+      } else if ((heard.id === BYE || heard.id === AUTH_DUE) && isObject(heard.data)) {
+        words.push(heard);
+        if (heard.id === BYE) break;
       } else if (!heard.id.startsWith("chsk/")) {
         this.#deliver(heard, null);
       }
     }
-    return null;
+    return words;
   }
 
-  /** The session is gone: carry over what the server had not received, above `prev`, null: nobody knows. */
-  startAnew(prev: number | null): void {
+  /**
+   * The session is gone: carry over what the server had not received, above `prev`, null: nobody knows. Nothing goes
+   * over to another user: the application gets back what it had said as the one before.
+   */
+  startAnew(prev: number | null, sameUser = true): void {
     const { outbox, backlog } = this.talk;
-    const left: readonly Item[] = prev === null ? [] : outbox.sentAbove(prev);
+    const sent: Item[] = outbox.sentAbove(prev ?? 0);
+    const left: Item[] = [...(prev === null ? [] : sent), ...outbox.waiting()];
     // a reply is for the session that asked: it is not carried over
-    const carried = [...left, ...outbox.waiting()].filter((item) => !isAnswered(item));
+    const carried = sameUser ? left.filter((item) => !isAnswered(item)) : [];
     this.#replaceTalk();
     this.talk.backlog = backlog; // what was delivered is still to be handled
     for (const item of carried) this.talk.outbox.put(item);
     this.requests.disconnected(new Set(carried.filter(isAsked).map((item) => item.ref)));
-    const doubtful = prev === null ? outbox.sentAbove(0).filter(isEvent) : [];
+    const lost = sameUser ? (prev === null ? sent : []) : [...sent, ...outbox.waiting()];
+    const doubtful = lost.filter(isEvent);
     if (doubtful.length > 0) this.#actions.push({ type: "unconfirmed", events: doubtful });
   }
 

@@ -4,7 +4,7 @@ import { Dialogue } from "./client-dialogue.js";
 import { Lines, NEVER, type Way } from "./client-lines.js";
 import { changed, initialState, type ClientState, type Closed, type CloseReason, type Wanted } from "./client-state.js";
 import { number, readInfo, VERSION, writeHello, type Info } from "./greeting.js";
-import { isObject, type ChannelEvent, type Handshake, type Packet, type PlainObject } from "./messages.js";
+import { BYE, isObject, type ChannelEvent, type Handshake, type Packet, type PlainObject } from "./messages.js";
 import { isTerminal, retryAfter, Route } from "./route.js";
 import type { ClientSettings, SessionOptions } from "./settings.js";
 
@@ -99,6 +99,11 @@ export class ClientSession {
   cancel(ref: number): void {
     this.#dialogue.cancel(ref);
     this.lines.flushSoon();
+  }
+
+  /** The server has taken new credentials. */
+  renewed(): void {
+    this.set({ authExpires: null });
   }
 
   /** Answer the server's request `ref`. A second answer is dropped; there must be none after `cancelled`. */
@@ -253,7 +258,7 @@ export class ClientSession {
       this.#dialogue.talk.outbox.rewind(info.ack);
     } else {
       lost = this.#lost(info, now);
-      this.#dialogue.startAnew(info.prev);
+      this.#dialogue.startAnew(info.prev, !this.state.everOpened || handshake.uid === this.state.uid);
     }
     this.#token = info.session;
     this.#serverLeft = -NEVER;
@@ -265,7 +270,9 @@ export class ClientSession {
     const { uid, data: handshakeData } = handshake;
     const firstOpen = !this.state.everOpened;
     const transport = this.route.next;
-    this.set({ transport, open: true, everOpened: true, firstOpen, uid, handshakeData, resumed: info.resumed, lost });
+    const { resumed } = info;
+    const open = { transport, open: true, everOpened: true, firstOpen, authExpires: null };
+    this.set({ ...open, uid, handshakeData, resumed, lost });
   }
 
   // What the application may have missed since it was last open.
@@ -348,7 +355,7 @@ export class ClientSession {
 
   protected close(closed: Closed, more: Partial<ClientState> = {}): void {
     this.lines.close(closed.reason);
-    this.set({ open: false, firstOpen: false, lastClose: closed, ...more });
+    this.set({ open: false, firstOpen: false, authExpires: null, lastClose: closed, ...more });
   }
 
   #closed(now: number, reason: CloseReason, code: number | null = null, message = ""): Closed {
@@ -363,8 +370,11 @@ export class ClientSession {
 
   #hear(packet: Packet, size: number, now: number): void {
     if (this.phase !== "open") return; // not after a goodbye in the same body
-    const goodbye = this.#dialogue.hear(packet, size, now);
-    if (goodbye) this.#bye(goodbye, now);
+    for (const word of this.#dialogue.hear(packet, size, now)) {
+      const data = word.data as PlainObject;
+      if (word.id === BYE) this.#bye(data, now);
+      else this.set({ authExpires: this.#epoch + now + number(data, "in", 0) / 1000 });
+    }
   }
 
   // The server restarts and says how far it had received: nothing is lost, come back later.

@@ -48,6 +48,11 @@ export interface ClientState {
   /** The last WebSocket that ended after it had been open. */
   readonly lastWsClose: Closed | null;
   readonly lastClose: Closed | null;
+  /**
+   * The server warns: then it closes this line, as time since 1970, unless the client is given new credentials
+   * (`reauthenticate`). Null: it did not, or that is done.
+   */
+  readonly authExpires: number | null;
   /** When the next attempt is made, as time since 1970. */
   readonly nextReconnect: number | null;
   /** The server said no and asking again would not help: `message` says what to do. `reconnect()` tries again. */
@@ -69,6 +74,7 @@ export function initialState(clientId: string): ClientState {
     lastWsError: null,
     lastWsClose: null,
     lastClose: null,
+    authExpires: null,
     nextReconnect: null,
     refused: null,
   };

@@ -9,6 +9,12 @@ export const BYE = "chsk/bye";
 /** Says that a request is no longer wanted; its data is the request's `ref`. */
 export const CANCEL = "chsk/cancel";
 
+/** The request with which a client shows new credentials. */
+export const AUTH = "chsk/auth";
+
+/** The event that tells a client that its credentials are about to expire. */
+export const AUTH_DUE = "chsk/auth-due";
+
 /** The id under which something that is no event is counted. */
 export const BAD_EVENT = "chsk/bad-event";
 
