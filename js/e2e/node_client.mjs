@@ -7,8 +7,10 @@
 //   {"cmd": "prefer", "transport"}                {"event": [id, data]}
 //   {"cmd": "reconnect"}                          {"state": {...}}
 //   {"cmd": "disconnect"}                         {"unconfirmed": [[id, data], ...]}
-// SETTINGS is a JSON object of further options of `connect`: {"settings": {"ping": 500}, "csrf": "..."}; and "origin",
-// what a browser would say of the page; and "classic": true for a client of a Sente server.
+//   {"cmd": "reauthenticate", "auth"?}            {"good_for": milliseconds or null, "n"}, or {"failed", ..., "n"}
+// SETTINGS is a JSON object of further options of `connect`: {"settings": {"ping": 500}, "csrf": "..."}; "origin",
+// what a browser would say of the page; "tokens", which the option `auth` says one after the other, the last for ever;
+// and "classic": true for a client of a Sente server.
 // It ends when stdin does.
 
 import { createInterface } from "node:readline";
@@ -17,8 +19,9 @@ import { connectClassic } from "../dist/classic.js";
 import { connect } from "../dist/index.js";
 
 const [url, transport, settings = "{}"] = process.argv.slice(2);
-const { origin, classic = false, ...options } = JSON.parse(settings);
-const headers = origin ? { origin } : {};
+const { origin, tokens, headers: more, classic = false, ...options } = JSON.parse(settings);
+const headers = { ...more, ...(origin ? { origin } : {}) };
+if (tokens) options.auth = () => (tokens.length > 1 ? tokens.shift() : tokens[0]);
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
 
 class Socket extends WebSocket {
@@ -34,10 +37,10 @@ chsk.on("*", (data, id) => say({ event: [id, data] }));
 
 let requests = 0;
 
-async function request({ id, data, timeout }) {
+async function outcome(word, promise) {
   const n = ++requests;
   try {
-    say({ reply: await chsk.request(id, data, timeout === undefined ? {} : { timeout }), n });
+    say({ [word]: await promise, n });
   } catch ({ name, code, message }) {
     say({ failed: name, code, message, n });
   }
@@ -45,7 +48,8 @@ async function request({ id, data, timeout }) {
 
 const commands = {
   send: ({ id, data }) => say({ sent: chsk.send(id, data) }),
-  request,
+  request: ({ id, data, timeout }) => outcome("reply", chsk.request(id, data, timeout === undefined ? {} : { timeout })),
+  reauthenticate: ({ auth }) => outcome("good_for", chsk.reauthenticate(auth)),
   prefer: ({ transport }) => chsk.prefer(transport),
   reconnect: () => chsk.reconnect(),
   disconnect: () => chsk.disconnect(),
