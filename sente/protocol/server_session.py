@@ -152,12 +152,13 @@ class ServerSession:
             self.actions.append(Close(link, error.close_code, error.reason))
             self.close(error.close_code, error.reason, now, word="broken")
             return
+        if self._ended:  # a goodbye was among them: there is nothing more to wait for
+            return self._links.answer(link)
         asks = any(isinstance(packet, Request) and packet.ref in self._talk.asked for packet, _ in packets)
         if head.wait:
             self._poll_n = head.n
-        self._links.hold(link, head, asks=asks and not self._ended, now=now)
-        if not self._ended:
-            self._appear(now)
+        self._links.hold(link, head, asks=asks, now=now)
+        self._appear(now)
         self._advance(now)
 
     def link_lost(self, link: Link, now: float) -> None:
@@ -254,10 +255,9 @@ class ServerSession:
         """When ``handle_timer`` is to be called; ``None``: not before the next input."""
         earliest = self._requests.next_timer()
         if self._links.attached:
-            if not self._ended:
-                due = self._talk.ack_due()
-                earliest = min(earliest, self._flush_at, self._links.next_timer(), NEVER if due is None else due)
-                earliest = min(earliest, self.credentials.due)
+            due = self._talk.ack_due()
+            earliest = min(earliest, self._flush_at, self._links.next_timer(), NEVER if due is None else due)
+            earliest = min(earliest, self.credentials.due)
         else:
             if self._present:
                 earliest = min(earliest, self._links.away_since + self._grace)

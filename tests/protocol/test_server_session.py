@@ -76,6 +76,15 @@ def test_the_handshake_comes_first() -> None:
     assert present == PresenceChanged("ws")
 
 
+def test_a_poll_that_says_goodbye_is_answered_at_once() -> None:
+    driver = Driver()
+    driver.hello("poll")
+    ended, answer = driver.exchange(Control(Event("chsk/bye")), wait=20_000)
+    assert ended == Ended("goodbye")
+    assert answer == Answer(2, {"ack": 0, "seq": 1})
+    assert driver.pass_time(10.0) == [PresenceChanged(None)]
+
+
 def test_events_are_batched_for_30_ms_from_the_first() -> None:
     driver = Driver()
     driver.hello()
