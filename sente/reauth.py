@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
@@ -21,6 +22,14 @@ from sente.security import Security
 from sente.transports.asgi import Connection
 
 
+@dataclass(slots=True, eq=False)
+class _Renewal(Message):
+    """A message without data: whoever logs the message of a hook that raised must not log a secret."""
+
+    client: Client = field(repr=False, kw_only=True)
+    asked: Renew = field(repr=False, kw_only=True)
+
+
 class Renewals:
     """Handles ``chsk/auth`` as the application handles its own requests: beside other events, called off with the
     request, waited for when the server drains. Those of one client one at a time."""
@@ -37,7 +46,6 @@ class Renewals:
         self._send = send
         self._admission = admission
         self._security = security
-        self._asked: dict[Message, tuple[Client, Renew]] = {}
         self._locks: WeakValueDictionary[Client, asyncio.Lock] = WeakValueDictionary()
         hub.renew = self._begin
         dispatcher.on(AUTH, concurrent=True)(self._renew)
@@ -45,15 +53,15 @@ class Renewals:
     def _begin(self, client: AnyClient, asked: Renew) -> None:
         assert isinstance(client, Client), "Sente's own clients show their credentials with each request"
         peer = self._hub.peers[client]
-        # without the data: whoever logs the message of a hook that raised must not log a secret
-        message = Message(AUTH, None, client.uid, client.client_id, peer.connection, self._send)
-        self._asked[message] = client, asked
+        who = client.uid, client.client_id
+        message = _Renewal(AUTH, None, *who, peer.connection, self._send, client=client, asked=asked)
         message.reply = partial(self._reply, client, asked.ref)
         message.fail = lambda error: self._reply(client, asked.ref, write_failure(error), failed=True)
-        peer.lane.put(message, partial(self._asked.__delitem__, message), asked.ref)
+        peer.lane.put(message, asked.ref)
 
     async def _renew(self, message: Message) -> dict[str, Any]:
-        client, asked = self._asked[message]
+        assert isinstance(message, _Renewal)
+        client, asked = message.client, message.asked
         lock = self._locks.setdefault(client, asyncio.Lock())
         try:
             async with lock:

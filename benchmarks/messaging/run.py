@@ -1,6 +1,6 @@
 """The messaging benchmark: sente, python-socketio and bare Starlette on the same uvicorn, in one run.
 
-``python -m benchmarks.messaging.run`` takes about three minutes and writes ``results/messaging.json``. The server has one
+``python -m benchmarks.messaging.run`` takes three minutes and writes ``results/messaging.json``. The server has one
 core to itself and the load the other, so it needs two. Each is measured in turn, round by round; medians are compared.
 """
 

@@ -313,11 +313,11 @@ class ServerSession:
                     pass  # a dropped number: counted, that is all
 
     def _deliver(self, event: Event, ref: int | None, link: Link) -> None:
+        self._talk.backlog += 1
         if event.id == AUTH and ref is not None:
             return self.actions.append(Renew(event.data, ref, link))
         if event.id.startswith("chsk/") and event.id != BAD_EVENT:
             event = Event(BAD_EVENT, [event.id, event.data])  # these ids are the protocol's own
-        self._talk.backlog += 1
         self.actions.append(Deliver(event, ref, link))
 
     def _mind_credentials(self, now: float) -> None:
