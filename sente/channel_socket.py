@@ -25,6 +25,7 @@ from sente.reauth import Renewals
 from sente.security import Hook, Security, csrf_token, session_uid
 from sente.trace import Tracer, TracingGate, log_note
 from sente.transports.asgi import Connection, serve_lifespan
+from sente.transports.bad_connection import bad_lines
 from sente.transports.classic import ClassicTransport
 from sente.transports.gate import Gate, Refusal
 from sente.transports.longpoll import LongPollTransport
@@ -66,6 +67,7 @@ class ChannelSocket:
         trace: Called with a ``Note`` of everything that travels; ``True`` logs it to ``sente.trace``. For debugging.
         settings: Times and limits, see ``ServerSettings``.
         classic: Serve Sente's own clients too, with this packer: ``"json"``. Off by default: secrets in URLs.
+        simulated_bad_connection_rate: How many of all frames, 0 to 1, break their line instead. For tests.
 
     Raises:
         ConfigError: a setting is wrong; says which and what would be right.
@@ -87,6 +89,7 @@ class ChannelSocket:
         trace: bool | Tracer = False,
         settings: ServerSettings | None = None,
         classic: str | Packer | None = None,
+        simulated_bad_connection_rate: float = 0.0,
     ) -> None:
         security = Security(
             csrf=csrf,
@@ -110,6 +113,7 @@ class ChannelSocket:
         self._websocket = WebSocketTransport()
         self._longpoll = LongPollTransport()
         self._script = ClientScript()
+        self._line = bad_lines(self._serve, simulated_bad_connection_rate, self._hub.stats)
         self._entered: AbstractAsyncContextManager[None] | None = None
 
     # -- events in
@@ -245,7 +249,11 @@ class ChannelSocket:
             raise ConfigError("the ChannelSocket is not running: include its router, or use `async with chsk:`")
         elif self._script.accepts(scope):
             await self._script.serve(Connection(scope), send)
-        elif self._classic.accepts(scope):
+        else:
+            await self._line(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._classic.accepts(scope):
             await self._classic.serve(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._websocket.serve(scope, receive, send, self._gate)

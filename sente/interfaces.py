@@ -153,7 +153,7 @@ class ClientLink(Protocol):
         ...
 
     async def close(self, code: int, reason: str) -> None:
-        """Close; never raises, and does not wait for the other side."""
+        """Close; never raises, and does not wait for the other side. 1006: cut the line without a close frame."""
         ...
 
 

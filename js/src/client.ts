@@ -168,6 +168,14 @@ export class Client extends EventTarget {
     this.#becomeReady.reject(new Disconnected("the client was disconnected"));
   }
 
+  /**
+   * For tests: let the line break, without a close frame unless `clean`; the client comes back by itself. A browser
+   * cuts no WebSocket: it closes it, and drops what is still on its way.
+   */
+  breakConnection(options?: { clean?: boolean }): void {
+    this.#driver.breakConnection(options?.clean ? 4000 : 1006);
+  }
+
   /** Use another transport from now on. */
   prefer(transport: Wanted): void {
     this.#driver.do((core, now) => core.prefer(transport, now));

@@ -85,12 +85,23 @@ export class Driver {
     });
   }
 
+  /** Let every line break, as the network might do it. */
+  breakConnection(code: number): void {
+    const reason = "broken on purpose";
+    for (const link of this.links.keys()) {
+      this.#close({ link, code, reason });
+      this.do((core, now) => core.linkLost(link, now, null, reason));
+    }
+  }
+
   // Where there is a page: a WebSocket is tried while it is looked at, and at once when the network is back.
   #watchPage(): void {
     const { document } = globalThis;
-    const look = (): void => this.do((core) => (core.climbs = document.visibilityState !== "hidden"));
-    if (document) this.core.climbs = document.visibilityState !== "hidden";
-    document?.addEventListener("visibilitychange", look);
+    if (document) {
+      const look = (): void => this.do((core) => (core.climbs = document.visibilityState !== "hidden"));
+      document.addEventListener("visibilitychange", look);
+      look();
+    }
     globalThis.addEventListener?.("online", () => this.do((core, now) => core.climbSoon(now)));
   }
 
@@ -226,7 +237,7 @@ export class Driver {
     }
   }
 
-  #close({ link, code, reason }: Of<"close">): void {
+  #close({ link, code, reason }: Omit<Of<"close">, "type">): void {
     const open = this.links.get(link);
     this.links.delete(link);
     if (open instanceof AbortController) open.abort();

@@ -9,6 +9,8 @@ export interface WebSocketLike {
   /** Where there is such a thing: read no more, and read on. */
   pause?(): void;
   resume?(): void;
+  /** Cuts the line; a browser's has no such thing. */
+  terminate?(): void;
 }
 
 export type WebSocketClass = new (url: string) => WebSocketLike;
@@ -43,6 +45,7 @@ export class WebSocketLink {
   }
 
   close(code: number, reason: string): void {
+    if (code === 1006) this.socket.terminate?.();
     // a client may close with 1000 and 3000-4999 only
     this.socket.close(code === 1000 || code >= 3000 ? code : 4000, cut(reason));
   }

@@ -107,3 +107,25 @@ test("a packer that was not offered breaks the line", async (t) => {
   Socket.last.hear(JSON.stringify({ sente: 1, packer: "cbor", hello: 10_000 }));
   assert.match(client.state.lastClose?.message ?? "", /packer cbor, which was not offered/);
 });
+
+for (const [clean, code] of [[true, 4000], [false, 1006]] as const) {
+  test(`a line that is broken on purpose${clean ? ", cleanly," : ""} is replaced by itself`, async (t) => {
+    const ends: unknown[] = [];
+    class Ending extends Socket {
+      override close(...[code]: unknown[]): void {
+        ends.push(code);
+      }
+      terminate(): void {
+        ends.push(1006);
+      }
+    }
+    const { client, socket } = await open(t, { WebSocket: Ending, settings: { backoffBase: 0 } }, "json", json);
+    const asked = client.request("c/d");
+    client.breakConnection({ clean });
+    assert.deepEqual([ends[0], client.state.open, client.state.lastClose?.message], [code, false, "broken on purpose"]);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.notEqual(Socket.last, socket);
+    client.disconnect();
+    await assert.rejects(asked, { name: "Disconnected" }, "it was kept until then");
+  });
+}

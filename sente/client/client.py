@@ -30,6 +30,7 @@ from sente.protocol.client_state import ClientState, Closed
 from sente.protocol.messages import Event, is_event_id
 from sente.protocol.route import Wanted
 from sente.protocol.settings import ClientSettings
+from sente.transports.bad_connection import CUT, bad_transport, check_rate
 from sente.transports.client_asgi import AsgiTransport
 
 log = logging.getLogger("sente.client")
@@ -72,6 +73,7 @@ class Client:
         client_transport: Another way to reach the server; closed with the client.
         classic: Talk to a Sente server, as its own clients do, with this packer: ``"json"``. ``packers`` mean nothing
             then. Off by default, as ``csrf`` becomes part of a WebSocket's URL, and so of logs.
+        simulated_bad_connection_rate: How many of all frames, 0 to 1, break their line instead. For tests.
 
     Raises:
         ConfigError: an argument makes no sense; the message says what would.
@@ -95,6 +97,7 @@ class Client:
         on_unconfirmed: Callable[[list[Event]], Any] | None = None,
         client_transport: ClientTransport | None = None,
         classic: str | Packer | None = None,
+        simulated_bad_connection_rate: float = 0.0,
     ) -> None:
         _check_transport(transport)
         spoken = classic_packer(classic, (), types)
@@ -112,6 +115,7 @@ class Client:
         settings = settings or ClientSettings()
         self._app = app
         self._client_transport = client_transport
+        self._bad_connection_rate = check_rate(simulated_bad_connection_rate)
         self._timeout = check_timeout(timeout)
         self._connect_timeout = connect_timeout
         self._on_unconfirmed = on_unconfirmed
@@ -230,6 +234,11 @@ class Client:
         self._core.prefer(transport, self._driver.now)
         self._driver.run()
 
+    def break_connection(self, *, clean: bool = False) -> None:
+        """For tests: let the line break, without a close frame unless ``clean``. The client comes back by itself."""
+        if self._driver.started:
+            self._driver.break_off(4000 if clean else CUT)
+
     def _start(self) -> None:
         if self._driver.started:
             return
@@ -240,7 +249,7 @@ class Client:
             from sente.transports.client_network import NetworkTransport  # its libraries are an extra
 
             transport = NetworkTransport()
-        self._driver.start(transport)
+        self._driver.start(bad_transport(transport, self._bad_connection_rate))
 
     # -- talking
 

@@ -117,6 +117,13 @@ class ClientDriver:
             self._soon = True
             self._loop.call_soon(self._tick)
 
+    def break_off(self, code: int) -> None:
+        """Have every line break, as the network might do it."""
+        for link in list(self._links):
+            self._close(link, code, "broken on purpose")
+            self._core.link_lost(link, self.now, message="broken on purpose")
+        self.run()
+
     async def aclose(self) -> None:
         """Once the core has disconnected: wait until what was to leave has left, at most ``LEAVE_TIMEOUT``, then let
         go of everything."""
@@ -280,10 +287,10 @@ class _Socket:
             self._queue.put_nowait(wire)
 
     def close(self, code: int, reason: str) -> None:
-        """Close once what waits has left, or could not for ``LEAVE_TIMEOUT``."""
+        """Close once what waits has left, or could not for ``LEAVE_TIMEOUT``; with 1006, cut the line at once."""
         self._farewell = code, reason
         self._queue.put_nowait(None)
-        self._task.get_loop().call_later(LEAVE_TIMEOUT, self._task.cancel)
+        self._task.get_loop().call_later(0 if code == 1006 else LEAVE_TIMEOUT, self._task.cancel)
 
     async def _run(self) -> None:
         try:

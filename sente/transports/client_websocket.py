@@ -75,7 +75,9 @@ class WebSocketLink:
             raise _closed(error) from error
 
     async def close(self, code: int, reason: str) -> None:
-        """Close, in the background: the library waits for the other side."""
+        """Close, in the background: the library waits for the other side. With 1006, cut the line."""
+        if code == 1006:
+            return self._connection.transport.abort()
         task = asyncio.create_task(self._connection.close(code, reason))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

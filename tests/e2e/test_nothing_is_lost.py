@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import random
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import pytest
 
@@ -19,7 +20,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
 NODE_CLIENT = Path(__file__).parents[2] / "js" / "e2e" / "node_client.mjs"
 EVENTS = 1000
-PATIENT = ClientSettings(backoff_base=0.05, backoff_cap=0.2, stable=0.0)
+EAGER = ClientSettings(backoff_base=0.01, backoff_cap=0.05, stable=0.0)
+Transport: TypeAlias = Literal["auto", "ws", "poll"]
 every_transport = pytest.mark.parametrize("transport", ["ws", "poll", "auto"])
 
 
@@ -35,8 +37,10 @@ class Speaker(Protocol):
 class Books:
     """A server that counts, and what it has heard."""
 
-    def __init__(self) -> None:
-        self.chsk = ChannelSocket(user_id=lambda connection: connection.query.get("uid"))
+    def __init__(self, rate: float = 0.0) -> None:
+        self.chsk = ChannelSocket(
+            user_id=lambda connection: connection.query.get("uid"), simulated_bad_connection_rate=rate
+        )
         self.heard: list[int] = []
         self.asked: list[int] = []
 
@@ -108,17 +112,24 @@ class NodeSpeaker:
 
 
 @asynccontextmanager
-async def python_client(port: int, transport: Literal["auto", "ws", "poll"]) -> AsyncIterator[PythonSpeaker]:
-    url = f"http://127.0.0.1:{port}/chsk"
-    async with Client(url, transport=transport, params={"uid": "ada"}, settings=PATIENT, connect_timeout=30) as client:
+async def python_client(port: int, transport: Transport, rate: float = 0.0) -> AsyncIterator[PythonSpeaker]:
+    async with Client(
+        f"http://127.0.0.1:{port}/chsk",
+        transport=transport,
+        params={"uid": "ada"},
+        settings=EAGER,
+        connect_timeout=30,
+        simulated_bad_connection_rate=rate,
+    ) as client:
         yield PythonSpeaker(client)
 
 
 @asynccontextmanager
-async def node_client(port: int, transport: Literal["auto", "ws", "poll"]) -> AsyncIterator[NodeSpeaker]:
+async def node_client(port: int, transport: Transport, rate: float = 0.0) -> AsyncIterator[NodeSpeaker]:
     node = shutil.which("node")
     assert node, "these tests need Node"
-    options = {"params": {"uid": "ada"}, "settings": {"backoffBase": 50, "backoffCap": 200, "stable": 0}}
+    settings = {"backoffBase": 10, "backoffCap": 50, "stable": 0}
+    options = {"params": {"uid": "ada"}, "settings": settings, "badConnectionRate": rate}
     process = await asyncio.create_subprocess_exec(
         node,
         str(NODE_CLIENT),
@@ -161,37 +172,51 @@ async def push_all(books: Books) -> None:
             await asyncio.sleep(0.02)
 
 
-async def converse(books: Books, proxy: CuttingProxy, speaker: Speaker) -> None:
+async def converse(books: Books, speaker: Speaker) -> None:
     everything = list(range(1, EVENTS + 1))
     await asyncio.gather(say_all(speaker), push_all(books))
     await until(lambda: len(books.heard) >= EVENTS and len(speaker.got) >= EVENTS)
-    assert proxy.cuts >= 3, "the line was too good to prove anything"
     assert books.heard == everything
     assert speaker.got == everything
+
+
+async def converse_over(proxy: CuttingProxy, books: Books, speaker: Speaker) -> None:
+    await converse(books, speaker)
+    assert proxy.cuts >= 3, "the line was too good to prove anything"
     proxy.cutting = False
     assert await speaker.ask(21) == 42
 
 
 @every_transport
 @pytest.mark.parametrize("client", [python_client, node_client])
-async def test_events_flow_both_ways_over_a_line_that_is_cut(
-    client: Callable[..., Any], transport: Literal["auto", "ws", "poll"]
-) -> None:
+async def test_events_flow_both_ways_over_a_line_that_is_cut(client: Callable[..., Any], transport: Transport) -> None:
     async with behind_a_bad_line(seed=1) as (books, proxy), client(proxy.port, transport) as speaker:
-        await converse(books, proxy, speaker)
+        await converse_over(proxy, books, speaker)
 
 
 @pytest.mark.parametrize("transport", ["ws", "poll"])
 @pytest.mark.parametrize("server", [server for server in SERVERS if server != "uvicorn"])
 async def test_other_servers_lose_nothing_either(server: str, transport: Literal["ws", "poll"]) -> None:
     async with behind_a_bad_line(3, server) as (books, proxy), python_client(proxy.port, transport) as speaker:
-        await converse(books, proxy, speaker)
+        await converse_over(proxy, books, speaker)
+
+
+@pytest.mark.parametrize("transport", ["ws", "poll"])
+@pytest.mark.parametrize(("client", "rate"), [(python_client, 0.1), (python_client, 0.3), (node_client, 0.2)])
+async def test_events_flow_both_ways_over_lines_that_break_on_purpose(
+    client: Callable[..., Any], rate: float, transport: Transport
+) -> None:
+    random.seed(4)
+    books = Books(rate / 2)
+    async with serving(books.chsk) as port, client(port, transport, rate / 2) as speaker:
+        await converse(books, speaker)
+        assert books.chsk.stats["broken on purpose"] >= 3, "the lines were too good to prove anything"
 
 
 @every_transport
 @pytest.mark.parametrize("client", [python_client, node_client])
 async def test_each_request_has_its_reply_over_a_line_that_is_cut(
-    client: Callable[..., Any], transport: Literal["auto", "ws", "poll"]
+    client: Callable[..., Any], transport: Transport
 ) -> None:
     async def ask(speaker: Speaker, number: int) -> Any:
         while True:
