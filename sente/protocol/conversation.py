@@ -126,7 +126,7 @@ class Conversation:
         """Answer request ``ref``; False if it has its answer."""
         if ref not in self.asked:
             return False
-        if size > self.peer.packet - ENVELOPE:
+        if size > max(0, self.peer.packet - ENVELOPE):  # an error of ours has no size, and passes
             self._fail(ref, "too_large", "the reply is larger than the asker takes")
         else:
             self.asked.discard(ref)

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from sente.protocol.actions import (
     Answer,
     Cancelled,
@@ -392,8 +394,9 @@ def test_an_event_larger_than_the_client_takes_ends_the_session_and_counts_as_lo
     assert driver.session.tombstone().lost(0) == 1
 
 
-def test_a_reply_larger_than_the_client_takes_is_an_error() -> None:
-    driver = Driver()
+@pytest.mark.parametrize("packet", [1000, 1])
+def test_a_reply_larger_than_the_client_takes_is_an_error(packet: int) -> None:
+    driver = Driver(peer=replace(PEER, packet=packet))  # 1: a client that takes nothing; the error goes all the same
     driver.hello()
     driver.receive(Request(Event("a/ask"), 1, 1))
     driver.session.reply(1, "long", driver.now, size=2000)

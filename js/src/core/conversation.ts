@@ -115,7 +115,7 @@ export class Conversation {
   /** Answer request `ref`; nothing if it has its answer. */
   reply(ref: number, value: unknown, failed: boolean, size: number): void {
     if (!this.asked.has(ref)) return;
-    if (size > this.peer.packet - ENVELOPE) {
+    if (size && size > this.peer.packet - ENVELOPE) {
       return this.#fail(ref, "too_large", "the reply is larger than the asker takes");
     }
     this.asked.delete(ref);
