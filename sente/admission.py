@@ -85,11 +85,16 @@ class Admission:
         link.packer.pack(data)
         return data
 
+    def owner(self, connection: Connection, head: Head) -> Client:
+        """Whose poll or POST this is. Raises ``Rejected``."""
+        client = self._hub.sessions.find(head.session)
+        if client is None or client.client_id != connection.client_id:
+            raise Rejected(410, "this session is gone: say hello again")
+        return client
+
     async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:
         """A poll or POST came."""
-        client = self._hub.sessions.find(head.session)
-        if client is None or client.client_id != link.connection.client_id:
-            raise Rejected(410, "this session is gone: say hello again")
+        client = self.owner(link.connection, head)
         link.connection = Connection(link.connection.scope, self._hub.peers[client].auth)
         uid = await self._security.check(link.connection, csrf=None, csrf_known=True)
         if uid != client.uid:

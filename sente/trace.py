@@ -24,6 +24,7 @@ from sente.protocol.messages import (
     Request,
     read_packet,
 )
+from sente.protocol.sessions import Client
 from sente.protocol.settings import ServerSettings
 from sente.transports.asgi import Connection, wire_size
 from sente.transports.gate import Gate, Refusal, ServerLink
@@ -99,6 +100,10 @@ class TracingGate:
         await self._gate.admit(
             TracedLink(link, transport, self._tell, accepted, self._closed), hello, websocket=websocket
         )
+
+    def owner(self, connection: Connection, head: Head) -> Client:
+        """Whose poll or POST this is."""
+        return self._gate.owner(connection, head)
 
     async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:
         """A poll or POST came."""

@@ -89,6 +89,8 @@ class ServerSettings:
     auth_warning: float = 30.0
     """A client is told so long before its credentials expire, or after half of their life if that is later: time for a
     slow token server, and for a second try."""
+    body_timeout: float = 30.0
+    """How long the body of a POST may take to arrive: as long as a client waits for its answer."""
     limits: Limits = field(default_factory=Limits)
 
 

@@ -1,7 +1,8 @@
 """What both server transports need of ASGI: the connection as an application sees it, and plain answers."""
 
+import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 from urllib.parse import parse_qsl
@@ -106,25 +107,37 @@ async def respond(
     await send_to(send, {"type": f"{prefix}.body", "body": body})
 
 
-async def read_body(receive: Receive, limit: int) -> bytes | None:
+async def read_body(
+    receive: Receive, limit: int, seconds: float, look: Callable[[bytes], None] | None = None, look_at: int = 0
+) -> bytes | None:
     """The whole body of a request; ``None`` if the client went away.
 
+    ``look`` is given the beginning as soon as more than ``look_at`` bytes have come; what it raises ends the reading.
+
     Raises:
-        Rejected: 413, it is longer than ``limit`` bytes.
+        Rejected: 413, it is longer than ``limit`` bytes; 408, it took longer than so many ``seconds``.
     """
-    parts: list[bytes] = []
-    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read_body(receive, limit, look, look_at)
+    except TimeoutError:
+        raise Rejected(408, f"the body did not come within {seconds:g} s") from None
+
+
+async def _read_body(receive: Receive, limit: int, look: Callable[[bytes], None] | None, look_at: int) -> bytes | None:
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
+        body += message.get("body", b"")
+        if len(body) > limit:
             raise Rejected(413, f"the body is longer than the {limit} bytes that the server takes")
-        parts.append(part)
+        if look is not None and len(body) > look_at:
+            look(bytes(body))
+            look = None
         if not message.get("more_body", False):
-            return b"".join(parts)
+            return bytes(body)
 
 
 async def serve_lifespan(context: AbstractAsyncContextManager[None], receive: Receive, send: Send) -> None:

@@ -90,8 +90,9 @@ class _Line:
 
     async def receive(self) -> Any:
         message = asyncio.ensure_future(self._receive())
+        either: set[asyncio.Future[Any]] = {message, self.broken}
         try:
-            await asyncio.wait({message, self.broken}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             message.cancel()
         if self.broken.done() or self._breaks_for(message.result()):

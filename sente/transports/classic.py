@@ -114,7 +114,7 @@ async def _outcome(link: _Exchange, receive: Receive, gate: ClassicGate) -> byte
     if connection.scope["method"] == "GET":
         await gate.poll(link, _csrf(connection), handshake="handshake?" in connection.query)
     else:
-        body = await read_body(receive, gate.settings.limits.body)
+        body = await read_body(receive, gate.settings.limits.body, gate.settings.body_timeout)
         if body is None:
             return GONE
         frame = _frame(connection, body)
@@ -130,11 +130,11 @@ def _frame(connection: Connection, body: bytes) -> Wire:
     try:
         form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS))
     except ValueError as error:
-        raise ProtocolError(f"the body is no form: {error}") from error
+        raise Rejected(400, f"the body is no form: {error}") from error
     packed = form.pop("ppstr", None)
     connection.query = {**connection.query, **form}
     if packed is None:
-        raise ProtocolError("the form has no ppstr: the event, packed")
+        raise Rejected(400, "the form has no ppstr: the event, packed")
     return packed
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from sente.errors import Rejected
 from sente.interfaces import Packer, Wire
 from sente.protocol.greeting import Head, Hello
+from sente.protocol.sessions import Client
 from sente.protocol.settings import ServerSettings
 from sente.transports.asgi import Connection
 
@@ -86,6 +87,10 @@ class Gate(LinkGate, Protocol):
 
     async def admit(self, link: ServerLink, hello: Hello, *, websocket: bool) -> None:
         """A hello came: run the pipeline and attach the link to a session. Raises ``Rejected``."""
+        ...
+
+    def owner(self, connection: Connection, head: Head) -> Client:
+        """Whose poll or POST this is, as far as its head can say. Raises ``Rejected`` if its session is gone."""
         ...
 
     async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:

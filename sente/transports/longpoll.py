@@ -3,13 +3,14 @@
 import asyncio
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sente.errors import ProtocolError, Rejected
 from sente.interfaces import Packer, Receive, Scope, Send, Wire, offer
-from sente.protocol.framing import read_row, write_row
-from sente.protocol.greeting import VERSION, Hello, read_first
+from sente.protocol.framing import HEADER, each_frame, read_row, write_row
+from sente.protocol.greeting import VERSION, Head, Hello, read_first
 from sente.transports.asgi import Connection, read_body, respond, wire_size
 from sente.transports.gate import Gate, LinkGate, Refusal
 
@@ -39,7 +40,7 @@ class LongPollTransport:
             headers.append(("content-type", f"application/vnd.sente.v1+{packer.name}"))
             if scope["method"] == "GET":
                 return await respond(send, 200, _welcome(connection, packer, gate), headers)
-            body = await read_body(receive, gate.settings.limits.body)
+            body = await _body(receive, connection, gate)
             if body is None:
                 return await refuse(send, GONE, gate.headers(connection))
             link = ExchangeLink(packer, connection)
@@ -98,19 +99,46 @@ def _welcome(connection: Connection, packer: Packer, gate: Gate) -> bytes:
     ).encode()
 
 
+async def _body(receive: Receive, connection: Connection, gate: Gate) -> bytes | None:
+    """The body of a POST; of a stranger's no more than a hello: then it must name a session that is there."""
+
+    def look(begun: bytes) -> None:
+        with _refused():
+            opening = _opening(next(each_frame(begun)), gate)
+        if isinstance(opening, Hello):
+            raise Rejected(400, "nothing follows a hello")
+        gate.owner(connection, opening)
+
+    settings = gate.settings
+    return await read_body(receive, settings.limits.body, settings.body_timeout, look, settings.hello_size + HEADER)
+
+
 async def _exchange(link: ExchangeLink, body: bytes, gate: Gate) -> None:
-    frames = read_row(body)
-    if not frames or not isinstance(frames[0], str):
-        raise ProtocolError("a body begins with a text frame: a hello or a head")
-    first = frames[0]
-    if wire_size(first) > gate.settings.hello_size:
-        raise ProtocolError(f"the first frame may have {gate.settings.hello_size} bytes")
-    opening = read_first(first)
+    with _refused():
+        first, *frames = read_row(body) or [b""]
+        opening = _opening(first, gate)
     if isinstance(opening, Hello):
         link.connection = Connection(link.connection.scope, opening.auth)
         await gate.admit(link, opening, websocket=False)
     else:
-        await gate.exchange(link, opening, frames[1:])
+        await gate.exchange(link, opening, frames)
+
+
+def _opening(first: Wire, gate: Gate) -> Hello | Head:
+    if not isinstance(first, str):
+        raise ProtocolError("a body begins with a text frame: a hello or a head")
+    if wire_size(first) > gate.settings.hello_size:
+        raise ProtocolError(f"the first frame may have {gate.settings.hello_size} bytes")
+    return read_first(first)
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What cannot be read before it is known whose it is, is refused."""
+    try:
+        yield
+    except ProtocolError as error:
+        raise Rejected(error.close_code - 4000, error.reason) from error
 
 
 async def settled(link: ExchangeLink, receive: Receive, gate: LinkGate) -> bytes | Refusal:

@@ -45,7 +45,8 @@ class WebSocketTransport:
         try:
             hello = await _hello(receive, send, packer, gate)
         except ProtocolError as error:
-            return await _close(send, error.close_code, error.reason)
+            refusal = await gate.refusal(connection, Rejected(error.close_code - 4000, error.reason))
+            return await _close(send, 4000 + refusal.status, refusal.reason)
         if hello is not None:
             link = WebSocketLink(send, packer, Connection(scope, hello.auth), gate.settings.limits, self._writers)
             link.line = scope.get("extensions", {}).get("sente.line")
