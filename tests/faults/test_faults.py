@@ -52,8 +52,8 @@ async def test_a_fault_has_its_answer_and_nobody_else_notices(fault: Fault) -> N
             assert await fault.act(chsk, fault.transport) == fault.answer
             counted = {word for word, count in chsk.stats.items() if count and not word.startswith("heard ")}
             assert counted - NOISE == fault.counts
-        handlers = chsk._hub._dispatcher._tasks.keys()
-        assert {message.id for message in handlers} <= {"test/hang"}
+        if fault.act not in (reused_ref, too_many_requests):  # whose handlers hang, as they were told to
+            await until(lambda: not chsk._hub._dispatcher.busy)
     assert noise == []
 
 
