@@ -43,6 +43,10 @@ def faulty_server(settings: ServerSettings = SETTINGS) -> ChannelSocket:
     async def hangs(msg: Message) -> None:
         await asyncio.Event().wait()
 
+    @chsk.on("test/ready", concurrent=True)
+    async def ready(msg: Message) -> None:
+        """Everything before it has come."""
+
     @chsk.on("test/twice")
     async def replies_twice(msg: Message) -> str:
         assert msg.reply is not None

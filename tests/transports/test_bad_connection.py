@@ -79,7 +79,7 @@ async def test_who_gives_up_waiting_takes_nothing_away() -> None:
                 await receive()
         taken.set()
 
-    async def never() -> Any:
+    async def never(message: Any = None) -> Any:
         await asyncio.Event().wait()
 
     before = asyncio.all_tasks()
