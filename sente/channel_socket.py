@@ -23,11 +23,11 @@ from sente.push import Receipt
 from sente.questions import PATIENCE
 from sente.reauth import Renewals
 from sente.security import Hook, Security, csrf_token, session_uid
-from sente.trace import Tracer, TracingGate, log_note
+from sente.trace import Tracer, log_note, traced
 from sente.transports.asgi import Connection, serve_lifespan
 from sente.transports.bad_connection import bad_lines
 from sente.transports.classic import ClassicTransport
-from sente.transports.gate import Gate, Refusal
+from sente.transports.gate import ClassicGate, Gate, Refusal
 from sente.transports.longpoll import LongPollTransport
 from sente.transports.script import ClientScript
 from sente.transports.websocket import WebSocketTransport
@@ -108,8 +108,10 @@ class ChannelSocket:
         self._hub = Hub(self._settings, served, self._dispatcher, self.send, classic=also)
         door = Admission(self._hub, served, security, handshake_data)
         Renewals(self._hub, door, security, self._dispatcher, self.send)
-        self._gate: Gate = TracingGate(door, trace if callable(trace) else log_note) if trace else door
-        self._classic = ClassicTransport(also, ClassicClients(self._hub, door))
+        self._gates: tuple[Gate, ClassicGate] = door, ClassicClients(self._hub, door)
+        if trace:
+            self._gates = traced(*self._gates, trace if callable(trace) else log_note)
+        self._classic = ClassicTransport(also)
         self._websocket = WebSocketTransport()
         self._longpoll = LongPollTransport()
         self._script = ClientScript()
@@ -206,7 +208,7 @@ class ChannelSocket:
         Whoever can open it sees every user. Under FastAPI ``inspector_router`` puts it behind your dependencies.
         """
         inspector = Inspector(self._hub.clients, lambda: self.stats)
-        self._gate = TracingGate(self._gate, inspector.note)
+        self._gates = traced(*self._gates, inspector.note)
         return inspector
 
     # -- around
@@ -253,9 +255,10 @@ class ChannelSocket:
             await self._line(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gate, classic = self._gates
         if self._classic.accepts(scope):
-            await self._classic.serve(scope, receive, send)
+            await self._classic.serve(scope, receive, send, classic)
         elif scope["type"] == "websocket":
-            await self._websocket.serve(scope, receive, send, self._gate)
+            await self._websocket.serve(scope, receive, send, gate)
         else:
-            await self._longpoll.serve(scope, receive, send, self._gate)
+            await self._longpoll.serve(scope, receive, send, gate)

@@ -4,30 +4,17 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from sente.errors import ProtocolError, Rejected, UnpackError
+from sente.errors import Rejected
 from sente.interfaces import Packer, UserId, Wire
 from sente.protocol.actions import TransportName
 from sente.protocol.greeting import Head, Hello
-from sente.protocol.messages import (
-    Ack,
-    Classic,
-    Control,
-    Event,
-    Events,
-    Handshake,
-    Packet,
-    Ping,
-    Pong,
-    Reply,
-    Request,
-    read_packet,
-)
 from sente.protocol.sessions import Client
 from sente.protocol.settings import ServerSettings
+from sente.trace_words import Words, of_answer, of_packet, of_said, of_told
 from sente.transports.asgi import Connection, wire_size
-from sente.transports.gate import Gate, Refusal, ServerLink
+from sente.transports.gate import ClassicGate, Gate, Refusal, ServerLink
 
 log = logging.getLogger("sente.trace")
 
@@ -65,18 +52,20 @@ def log_note(note: Note) -> None:
     log.info("%-7s %s %r/%s%s: %s", note.what, note.transport, note.uid, note.client_id[:8], size, note.text)
 
 
-class TracingGate:
-    """Passes everything on to ``gate``, and tells ``tracer`` of it."""
+AnyGate = TypeVar("AnyGate", bound=Gate | ClassicGate)
 
-    def __init__(self, gate: Gate, tracer: Tracer) -> None:
+
+class _Tracing(Generic[AnyGate]):
+    """What both gates have: it passes on and tells."""
+
+    _heard: Words
+    """What the clients of this gate say."""
+
+    def __init__(self, gate: AnyGate, tracer: Tracer) -> None:
         self._gate = gate
         self._tracer = tracer
         self._open: set[int] = set()
         self.settings: ServerSettings = gate.settings
-
-    def check(self, connection: Connection) -> Packer:
-        """What can be said before a hello."""
-        return self._gate.check(connection)
 
     def headers(self, connection: Connection) -> list[tuple[str, str]]:
         """The headers of every HTTP answer."""
@@ -88,18 +77,75 @@ class TracingGate:
         self._tell("refused", connection, transport, text=str(rejected))
         return await self._gate.refusal(connection, rejected)
 
+    def receive(self, link: ServerLink, frame: Wire) -> None:
+        """A frame came on a WebSocket."""
+        self._tell_frame("in", link, "ws", frame, type(self)._heard)
+        self._gate.receive(link, frame)
+
+    def lost(self, link: ServerLink, *, cut: bool = False) -> None:
+        """The link is gone."""
+        if link.number in self._open:
+            self._open.discard(link.number)
+            self._tell("lost", link.connection, "ws", text="the line is gone")
+        self._gate.lost(link, cut=cut)
+
+    def _traced(
+        self, link: ServerLink, transport: TransportName, words: Words, accepted: Callable[[], None]
+    ) -> "TracedLink":
+        """``link`` with its frames told in ``words``, and ``accepted`` called when the hub has admitted it."""
+
+        def admitted() -> None:
+            accepted()
+            if transport == "ws":
+                self._open.add(link.number)
+
+        def told(wire: Wire) -> None:
+            self._tell_frame("out", link, transport, wire, words)
+
+        def closed(code: int, reason: str) -> None:
+            self._open.discard(link.number)
+            self._tell("close", link.connection, transport, text=f"{code} {reason}")
+
+        return TracedLink(link, admitted, told, closed)
+
+    def _tell_frame(self, what: What, link: ServerLink, transport: TransportName, frame: Wire, words: Words) -> None:
+        text = words(frame, link.packer)
+        self._tell(what, link.connection, transport, link.packer.name, wire_size(frame), text=text)
+
+    def _tell(
+        self,
+        what: What,
+        connection: Connection,
+        transport: TransportName,
+        packer: str = "",
+        size: int = 0,
+        *,
+        text: str,
+    ) -> None:
+        note = Note(time.time(), what, connection.client_id, connection.uid, transport, packer, size, text)
+        try:
+            self._tracer(note)
+        except Exception:
+            log.exception("the tracer raised")  # it is there to look, not to break anything
+
+
+class TracingGate(_Tracing[Gate]):
+    """Passes everything on to ``gate``, and tells ``tracer`` of it."""
+
+    _heard = staticmethod(of_packet)
+
+    def check(self, connection: Connection) -> Packer:
+        """What can be said before a hello."""
+        return self._gate.check(connection)
+
     async def admit(self, link: ServerLink, hello: Hello, *, websocket: bool) -> None:
         """A hello came."""
         transport: TransportName = "ws" if websocket else "poll"
 
         def accepted() -> None:
             self._tell("hello", link.connection, transport, text="to resume its session" if hello.session else "")
-            if websocket:
-                self._open.add(link.number)
 
-        await self._gate.admit(
-            TracedLink(link, transport, self._tell, accepted, self._closed), hello, websocket=websocket
-        )
+        await self._gate.admit(self._traced(link, transport, of_packet, accepted), hello, websocket=websocket)
 
     def owner(self, connection: Connection, head: Head) -> Client:
         """Whose poll or POST this is."""
@@ -110,50 +156,55 @@ class TracingGate:
 
         def accepted() -> None:  # not before: until the checks have passed nobody knows whose frames they are
             for frame in frames:
-                self._tell("in", link.connection, "poll", link.packer, frame)
+                self._tell_frame("in", link, "poll", frame, of_packet)
             if not frames:
                 self._tell("in", link.connection, "poll", text="poll" if head.wait else "acknowledgement")
 
-        await self._gate.exchange(TracedLink(link, "poll", self._tell, accepted, self._closed), head, frames)
-
-    def receive(self, link: ServerLink, frame: Wire) -> None:
-        """A frame came on a WebSocket."""
-        self._tell("in", link.connection, "ws", link.packer, frame)
-        self._gate.receive(link, frame)
+        await self._gate.exchange(self._traced(link, "poll", of_packet, accepted), head, frames)
 
     def said_goodbye(self, link: ServerLink) -> None:
         """A WebSocket was closed with 1000."""
         self._gate.said_goodbye(link)
 
-    def lost(self, link: ServerLink, *, cut: bool = False) -> None:
-        """The link is gone."""
-        if link.number in self._open:
-            self._open.discard(link.number)
-            self._tell("lost", link.connection, "ws", text="the line is gone")
-        self._gate.lost(link, cut=cut)
 
-    def _closed(self, link: ServerLink, transport: TransportName, code: int, reason: str) -> None:
-        self._open.discard(link.number)
-        self._tell("close", link.connection, transport, text=f"{code} {reason}")
+class TracingClassicGate(_Tracing[ClassicGate]):
+    """The same for Sente's own clients."""
 
-    def _tell(
-        self,
-        what: What,
-        connection: Connection,
-        transport: TransportName,
-        packer: Packer | None = None,
-        frame: Wire | None = None,
-        *,
-        text: str = "",
-    ) -> None:
-        name, size = (packer.name if packer else ""), 0
-        if packer is not None and frame is not None:
-            text, size = _summary(frame, packer), wire_size(frame)
-        note = Note(time.time(), what, connection.client_id, connection.uid, transport, name, size, text)
-        try:
-            self._tracer(note)
-        except Exception:
-            log.exception("the tracer raised")  # it is there to look, not to break anything
+    _heard = staticmethod(of_said)
+
+    async def open(self, link: ServerLink, csrf: str | None) -> None:
+        """A WebSocket wants to be opened."""
+
+        def accepted() -> None:
+            self._tell("hello", link.connection, "ws", text="as Sente's clients do")
+
+        await self._gate.open(self._traced(link, "ws", of_told, accepted), csrf)
+
+    async def poll(self, link: ServerLink, csrf: str | None, *, handshake: bool) -> None:
+        """A poll came."""
+
+        def accepted() -> None:
+            what: What = "hello" if handshake else "in"
+            self._tell(what, link.connection, "poll", text="as Sente's clients do" if handshake else "poll")
+
+        await self._gate.poll(self._traced(link, "poll", of_told, accepted), csrf, handshake=handshake)
+
+    async def post(self, link: ServerLink, csrf: str | None, frame: Wire) -> None:
+        """A POST came with an event."""
+
+        def accepted() -> None:
+            self._tell_frame("in", link, "poll", frame, of_said)
+
+        await self._gate.post(self._traced(link, "poll", of_answer, accepted), csrf, frame)
+
+    async def ready(self, link: ServerLink) -> None:
+        """Wait until the next frame may be read."""
+        await self._gate.ready(link)
+
+
+def traced(gate: Gate, classic: ClassicGate, tracer: Tracer) -> tuple[Gate, ClassicGate]:
+    """Both gates of a socket, with ``tracer`` told of what passes them."""
+    return TracingGate(gate, tracer), TracingClassicGate(classic, tracer)
 
 
 class TracedLink:
@@ -162,16 +213,14 @@ class TracedLink:
     def __init__(
         self,
         link: ServerLink,
-        transport: TransportName,
-        tell: Callable[..., None],
-        accepted: Callable[[], None],
-        closed: Callable[[ServerLink, TransportName, int, str], None],
+        admitted: Callable[[], None],
+        told: Callable[[Wire], None],
+        closed: Callable[[int, str], None],
     ) -> None:
         self._link = link
-        self._tell = tell
-        self._accepted = accepted
+        self._admitted = admitted
+        self._told = told
         self._closed = closed
-        self.transport: TransportName = transport
         self.packer = link.packer
 
     @property
@@ -182,7 +231,7 @@ class TracedLink:
     @number.setter
     def number(self, number: int) -> None:
         self._link.number = number
-        self._accepted()
+        self._admitted()
 
     @property
     def connection(self) -> Connection:
@@ -195,52 +244,17 @@ class TracedLink:
 
     def transmit(self, wires: Sequence[Wire]) -> None:
         """Send frames on a WebSocket."""
-        self._tell_of(wires)
+        for wire in wires:
+            self._told(wire)
         self._link.transmit(wires)
 
     def answer(self, head: dict[str, Any], wires: Sequence[Wire]) -> None:
         """End an HTTP exchange with 200."""
-        self._tell_of(wires)
+        for wire in wires:
+            self._told(wire)
         self._link.answer(head, wires)
 
     def close(self, code: int, reason: str) -> None:
         """Close a WebSocket, or end an HTTP exchange with the status that ``code`` stands for."""
-        self._closed(self._link, self.transport, code, reason)
+        self._closed(code, reason)
         self._link.close(code, reason)
-
-    def _tell_of(self, wires: Sequence[Wire]) -> None:
-        for wire in wires:
-            self._tell("out", self.connection, self.transport, self.packer, wire)
-
-
-def _summary(frame: Wire, packer: Packer) -> str:
-    try:
-        return _text(read_packet(packer.unpack(frame)))
-    except (ProtocolError, UnpackError) as error:
-        return f"unreadable: {error}"
-
-
-def _text(packet: Packet) -> str:
-    match packet:
-        case Events(events):
-            return ", ".join("dropped" if event is None else _name(event) for event in events)
-        case Request(event, ref):
-            return f"{_name(event)}, request {ref}"
-        case Reply(ref=ref, failed=failed):
-            return f"{'error' if failed else 'reply'} to request {ref}"
-        case Ack(ack):
-            return f"acknowledges {ack}"
-        case Ping():
-            return "ping"
-        case Pong():
-            return "pong"
-        case Handshake():
-            return "handshake"
-        case Control(event):
-            return _name(event)
-        case Classic(message):
-            return str(message)[:100]
-
-
-def _name(event: Event) -> str:
-    return event.id[:100]

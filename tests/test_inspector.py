@@ -54,6 +54,20 @@ async def test_it_shows_clients_and_what_travels(transport: TransportName) -> No
         assert (await figures(inspector, seen["last"]))["notes"] == []
 
 
+async def test_it_shows_what_travels_for_sentes_own_clients() -> None:
+    chsk = ChannelSocket(settings=SETTINGS, user_id=lambda _: "ada", classic="json")
+    inspector = chsk.inspector
+    async with chsk:
+        line = WebSocket(chsk, "client-id=c1")
+        line.say([["chat/say", "hidden"]])
+        await until(lambda: chsk.stats["received"])
+        seen = await figures(inspector)
+    assert [client["client_id"] for client in seen["clients"]] == ["c1"]
+    notes = [(note["what"], note["uid"], note["text"]) for note in seen["notes"]]
+    assert ("out", "ada", "handshake") in notes and ("in", "ada", "chat/say") in notes
+    assert "hidden" not in str(seen)
+
+
 async def test_clients_without_a_line_are_away() -> None:
     chsk = make_socket()
     inspector = chsk.inspector

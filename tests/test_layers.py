@@ -27,7 +27,7 @@ DRIVER = {
     "draining",
     "trace",
 }
-DRIVER |= {"admission", "asking", "questions", "reauth"}
+DRIVER |= {"admission", "asking", "questions", "reauth", "trace_words"}
 LAYERS = {
     GROUND: {"errors"},
     CORE: {"protocol", "values"},

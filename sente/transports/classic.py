@@ -32,9 +32,8 @@ class ClassicTransport:
 
     name = "classic"
 
-    def __init__(self, packer: Packer | None, gate: ClassicGate) -> None:
+    def __init__(self, packer: Packer | None) -> None:
         self._packer = packer
-        self._gate = gate
         self._writers = Workers()
 
     def accepts(self, scope: Scope) -> bool:
@@ -42,17 +41,17 @@ class ClassicTransport:
         known = scope["type"] == "websocket" or scope["method"] in ("GET", "POST")
         return self._packer is not None and known and "v" not in query_of(scope)
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Scope, receive: Receive, send: Send, gate: ClassicGate) -> None:
         """Serve one WebSocket or one HTTP request."""
         assert self._packer is not None, "ask whether it accepts"
         connection = Connection(scope)
         if scope["type"] == "websocket":
             if (await receive())["type"] == "websocket.connect":
-                limits = self._gate.settings.limits
+                limits = gate.settings.limits
                 link = WebSocketLink(send, self._packer, connection, limits, self._writers, accept=True)
-                await _serve_websocket(link, receive, send, self._gate)
+                await _serve_websocket(link, receive, send, gate)
         else:
-            await _serve_request(_Exchange(self._packer, connection), receive, send, self._gate)
+            await _serve_request(_Exchange(self._packer, connection), receive, send, gate)
 
 
 async def _serve_websocket(link: WebSocketLink, receive: Receive, send: Send, gate: ClassicGate) -> None:
