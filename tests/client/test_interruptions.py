@@ -323,9 +323,12 @@ async def test_a_goodbye_that_nobody_answers_is_given_up(monkeypatch: pytest.Mon
             await until(lambda: not client._driver._tasks)
 
 
-async def test_a_line_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half-open: the network accepts no more, and the close cannot leave either."""
-    monkeypatch.setattr(driver, "LEAVE_TIMEOUT", 0.05)
+@pytest.mark.parametrize(("code", "patience"), [(1000, 0.05), (1006, 60)])
+async def test_a_line_that_takes_nothing_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, code: int, patience: float
+) -> None:
+    """Half-open: the network accepts no more, and the close cannot leave either. One that is cut is cut at once."""
+    monkeypatch.setattr(driver, "LEAVE_TIMEOUT", patience)
 
     class Stuck:
         closed: Any = None
@@ -342,8 +345,8 @@ async def test_a_line_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyP
     stuck = Stuck()
     socket = driver._Socket(stuck, Attempt("", {}, {}), asyncio.create_task)
     socket.send(["one", "two"])
-    socket.close(1000, "goodbye")
-    await until(lambda: stuck.closed == 1000)
+    socket.close(code, "goodbye")
+    await until(lambda: stuck.closed == code)
 
 
 async def test_a_transport_that_never_lets_go_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
