@@ -18,6 +18,9 @@ WORDS = "broken on purpose: simulated_bad_connection_rate"
 CUT = 1006
 """The code of an end without a close frame (RFC 6455, 7.4.1): a ``ClientLink`` closed with it is cut."""
 
+DIRECT = "sente.line"
+"""What a server offers to go past ``receive`` and ``send`` (``DirectLine``): not offered on, as all depends on them."""
+
 Breaks: TypeAlias = Callable[[], bool]
 """Whether the line breaks instead of carrying the next frame."""
 
@@ -71,7 +74,8 @@ class BadLines:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket or request, or part of it."""
         line = _Line(f"{scope['type']}.disconnect", receive, send, self._breaks)
-        await self._app(scope, line.receive, line.send)
+        extensions = {name: offer for name, offer in scope.get("extensions", {}).items() if name != DIRECT}
+        await self._app({**scope, "extensions": extensions}, line.receive, line.send)
         if line.broken.done():
             self._stats["broken on purpose"] += 1
             if scope["type"] == "http":

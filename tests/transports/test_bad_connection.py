@@ -60,6 +60,22 @@ async def test_a_request_or_its_answer_does_not_arrive(last: int, sessions: int)
         assert (chsk.stats["sessions"], chsk.stats["broken on purpose"]) == (sessions, 1)
 
 
+async def test_no_way_leads_past_it() -> None:
+    """A server's direct line is not offered on: what goes there would never break."""
+    offered = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        offered.append(scope["extensions"])
+
+    async def never(message: Any = None) -> Any:
+        raise AssertionError("nothing is said")
+
+    scope = {"type": "websocket", "extensions": {"sente.line": object(), "websocket.http.response": {}}}
+    await bad_lines(app, 0.5, Counter())(scope, never, never)
+    assert offered == [{"websocket.http.response": {}}]
+    assert "sente.line" in scope["extensions"], "the server's own is as it was"
+
+
 async def test_what_comes_through_is_as_ever() -> None:
     chsk = ChannelSocket()
     async with chsk:
@@ -113,10 +129,10 @@ class Line:
         self.closes: list[int] = []
         self.fetched = self.left = 0
 
-    async def open(self, *_: Any) -> "Line":
+    async def open(self, url: str, headers: Any, limit: int) -> "Line":
         return self
 
-    async def fetch(self, *_: Any) -> bytes:
+    async def fetch(self, method: Any, url: str, headers: Any, body: bytes, limit: int) -> bytes:
         self.fetched += 1
         return b"answer"
 
