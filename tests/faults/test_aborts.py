@@ -61,9 +61,9 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-@pytest.mark.parametrize("place", PLACES)
-async def test_who_breaks_off_leaves_nothing(place: str) -> None:
-    """Each of these 4 breaks off 2,500 times, evenly spread over all that there is to be said."""
+@pytest.mark.parametrize(("place", "server"), [*((place, "uvicorn") for place in PLACES), ("ws", "uvicorn, directly")])
+async def test_who_breaks_off_leaves_nothing(place: str, server: str) -> None:
+    """Each of these breaks off 2,500 times, evenly spread over all that there is to be said."""
     noise: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
 
@@ -90,7 +90,7 @@ async def test_who_breaks_off_leaves_nothing(place: str) -> None:
             said = words[: 1 + number * len(words) // TIMES]
             await break_off(port, said[: len(first)], said[len(first) :], (0, HOOK / 2, 2 * HOOK)[number % 3])
 
-    async with serving(chsk) as port:
+    async with serving(chsk, server) as port:
         before = len(asyncio.all_tasks()), descriptors()
         async with bystanders(chsk, f"http://127.0.0.1:{port}/chsk"):
             await asyncio.gather(*(some(range(number, TIMES, AT_ONCE)) for number in range(AT_ONCE)))

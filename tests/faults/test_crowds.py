@@ -80,10 +80,11 @@ async def broadcast(chsk: ChannelSocket, times: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_thousand_clients_that_never_read_cost_no_more_than_is_allowed() -> None:
+@pytest.mark.parametrize("server", ["uvicorn", "uvicorn, directly"])
+async def test_a_thousand_clients_that_never_read_cost_no_more_than_is_allowed(server: str) -> None:
     """Classic ones, ours, and ours that announce a boundless window."""
     chsk = faulty_server(ROOMY)
-    async with serving(chsk) as port:
+    async with serving(chsk, server) as port:
         sockets: list[socket.socket] = []
         async with crowd(sockets), bystanders(chsk, f"http://127.0.0.1:{port}/chsk"):
             for start in range(0, CROWD, 100):
