@@ -89,15 +89,16 @@ def pack_value(value: Any, packers: Sequence[Packer]) -> PackedValue:
     """
     forms: dict[int, Any] = {}
     size = 0
+    source: tuple[Packer, Wire] | None = None
     for packer in packers:
         if joining := joinable(packer):
             wire = forms[id(packer)] = joining.part(value)
         else:
             wire = packer.pack(value)
             forms[id(packer)] = packer.unpack(wire)
-        if not size:
-            source = packer, wire
+        source = source or (packer, wire)
         size = max(size, wire_size(wire))
+    assert source is not None, "a socket has a packer"
     return PackedValue(forms, size, source)
 
 

@@ -50,8 +50,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Offer the line to the application."""
         self._most = min(DIRECT, self.config.ws_max_size)
         if not self.conn.extensions:
-            extensions: dict[str, Any] = cast(dict[str, Any], self.scope["extensions"])
-            extensions["sente.line"] = self
+            cast(dict[str, Any], self.scope)["extensions"]["sente.line"] = self
         await super().run_asgi()
 
     # -- DirectLine
