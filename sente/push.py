@@ -97,7 +97,8 @@ def pack_value(value: Any, packers: Sequence[Packer]) -> PackedValue:
             wire = packer.pack(value)
             forms[id(packer)] = packer.unpack(wire)
         source = source or (packer, wire)
-        size = max(size, wire_size(wire))
+        if (length := wire_size(wire)) > size:
+            size = length
     assert source is not None, "a socket has a packer"
     return PackedValue(forms, size, source)
 

@@ -25,6 +25,10 @@ ASK = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjso
 ASK_INTEGERS = ASK | orjson.OPT_STRICT_INTEGER
 
 
+STATUS_WORDS = {word: f'"{word}"' for word in ("request", "reply", "error")}
+"""What each packet has, beside numbers, needs no look."""
+
+
 class TextPacker(ABC):
     """A packer that writes JSON text."""
 
@@ -44,8 +48,10 @@ class TextPacker(ABC):
 
     def part(self, value: Any, /) -> str:
         """A value to be joined with others: packed."""
-        if type(value) is int and 0 <= value < 2**53:  # numbers of packets, which need no look
+        if type(value) is int and 0 <= value < 2**53:
             return str(value)
+        if type(value) is str and value in STATUS_WORDS:
+            return STATUS_WORDS[value]
         return self.pack(value)
 
     def join(self, parts: Sequence[str], /) -> str:
