@@ -6,6 +6,8 @@ from sente.dispatch import Message
 from sente.errors import (
     ConfigError,
     Disconnected,
+    EventError,
+    InvalidEvent,
     OutboxFull,
     PackError,
     ProtocolError,
@@ -14,9 +16,11 @@ from sente.errors import (
     RequestFailed,
     RequestTimeout,
     SenteError,
+    UnknownEvent,
     UnpackError,
 )
-from sente.interfaces import ANONYMOUS, Packer
+from sente.events import EventContract, EventRegistry
+from sente.interfaces import ANONYMOUS, Packer, Registry, Request
 from sente.packers.handlers import TypeHandler
 from sente.presence import ConnectedUids
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
@@ -42,6 +46,10 @@ __all__ = [
     "Connection",
     "Disconnected",
     "Event",
+    "EventContract",
+    "EventError",
+    "EventRegistry",
+    "InvalidEvent",
     "Keyword",
     "Limits",
     "Message",
@@ -52,7 +60,9 @@ __all__ = [
     "ProtocolError",
     "Receipt",
     "Refusal",
+    "Registry",
     "Rejected",
+    "Request",
     "RequestError",
     "RequestFailed",
     "RequestTimeout",
@@ -61,6 +71,7 @@ __all__ = [
     "Symbol",
     "TaggedValue",
     "TypeHandler",
+    "UnknownEvent",
     "UnpackError",
     "Uri",
     "allow_origin",

@@ -3,10 +3,24 @@
 import asyncio
 import math
 from collections.abc import Callable
-from typing import Any, assert_never
+from typing import Any, Protocol, TypeVar, assert_never, overload
 
 from sente.errors import ConfigError, Disconnected, RequestFailed, RequestTimeout
+from sente.interfaces import Request
 from sente.protocol.actions import Settle
+
+R = TypeVar("R")
+
+
+class Ask(Protocol):
+    """``msg.request``: with an object of a ``Request`` class it is known what the reply is."""
+
+    @overload
+    async def __call__(self, event: Request[R], *, timeout: float | None = None, form: str | None = None) -> R: ...
+    @overload
+    async def __call__(
+        self, event: str, data: Any = None, *, timeout: float | None = None, form: str | None = None
+    ) -> Any: ...
 
 
 class Asking:

@@ -4,25 +4,26 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, overload
 
 from sente.admission import Admission
 from sente.classic import ClassicClients
 from sente.dispatch import Dispatcher, ErrorHook, H, Message
 from sente.draining import drain_on_signals
 from sente.errors import ConfigError, Rejected
+from sente.events import EventContract
 from sente.hub import Hub
 from sente.inspector import Inspector
-from sente.interfaces import Anonymous, Packer, Receive, Scope, Send, UserId
+from sente.interfaces import Anonymous, EventObject, Packer, Receive, Registry, Request, Scope, Send, UserId
 from sente.packers.handlers import TypeHandler
 from sente.packers.negotiation import Packers, classic_packer
 from sente.packers.negotiation import packers as named_packers
 from sente.presence import ConnectedUids
 from sente.protocol.settings import ServerSettings
 from sente.push import Receipt
-from sente.questions import PATIENCE
 from sente.reauth import Renewals
 from sente.security import Hook, Security, csrf_token, session_uid
+from sente.signatures import Handles, Replies
 from sente.trace import Tracer, log_note, traced
 from sente.transports.asgi import Connection, serve_lifespan
 from sente.transports.bad_connection import bad_lines
@@ -31,6 +32,11 @@ from sente.transports.gate import ClassicGate, Gate, Refusal
 from sente.transports.longpoll import LongPollTransport
 from sente.transports.script import ClientScript
 from sente.transports.websocket import WebSocketTransport
+from sente.typed import Typed
+
+D = TypeVar("D")
+R = TypeVar("R")
+Q = TypeVar("Q", bound=Request[Any])
 
 OnReject: TypeAlias = Callable[[Connection, Rejected], Refusal | Awaitable[Refusal | None] | None]
 Csrf: TypeAlias = bool | Callable[[Connection, str | None], bool | Awaitable[bool]]
@@ -66,6 +72,8 @@ class ChannelSocket:
         on_reject: Called with the connection and the ``Rejected``; a ``Refusal`` it returns is the answer instead.
         trace: Called with a ``Note`` of everything that travels; ``True`` logs it to ``sente.trace``. For debugging.
         settings: Times and limits, see ``ServerSettings``.
+        events: The types of the events, an ``EventRegistry``: what clients say is checked by it before a handler sees
+            it, and what is said to them before it leaves. Default: an event carries what it carries.
         classic: Serve Sente's own clients too, with this packer: ``"json"``. Off by default: secrets in URLs.
         simulated_bad_connection_rate: How many of all frames, 0 to 1, break their line instead. For tests.
 
@@ -88,6 +96,7 @@ class ChannelSocket:
         on_reject: OnReject | None = None,
         trace: bool | Tracer = False,
         settings: ServerSettings | None = None,
+        events: Registry | None = None,
         classic: str | Packer | None = None,
         simulated_bad_connection_rate: float = 0.0,
     ) -> None:
@@ -102,10 +111,13 @@ class ChannelSocket:
         )
         self._settings = settings or ServerSettings()
         self._dispatcher = Dispatcher()
+        self._typed = Typed(events, "server")
+        if self._typed.checks:
+            self._dispatcher.open = self._typed.open
         types = tuple(types)
         served = named_packers(packers, types)
         also = classic_packer(classic, served, types)
-        self._hub = Hub(self._settings, served, self._dispatcher, self.send, classic=also)
+        self._hub = Hub(self._settings, served, self._dispatcher, self.send, typed=self._typed, classic=also)
         door = Admission(self._hub, served, security, handshake_data)
         Renewals(self._hub, door, security, self._dispatcher, self.send)
         self._gates: tuple[Gate, ClassicGate] = door, ClassicClients(self._hub, door)
@@ -120,19 +132,28 @@ class ChannelSocket:
 
     # -- events in
 
-    def on(self, event_id: str, *, concurrent: bool = False) -> Callable[[H], H]:
+    @overload
+    def on(self, event: str, *, concurrent: bool = ...) -> Callable[[H], H]: ...
+    @overload
+    def on(self, event: type[Q], *, concurrent: bool = ...) -> Replies[Q]: ...
+    @overload
+    def on(self, event: type[D] | EventContract[D], *, concurrent: bool = ...) -> Handles[D]: ...
+    def on(self, event: Any, *, concurrent: bool = False) -> Any:
         """Handle an event; the function's return value is the reply, if the client asked for one.
 
         The events of one client are handled in order, one at a time; ``concurrent=True`` opts out. A sync function
         runs in a thread. ``chsk/uidport-open`` and ``-close`` say that a user came and went, ``chsk/bad-event`` that a
         client sent something that is no event.
 
+        With ``events``, ``event`` may be a class or contract of the registry: under ``@chsk.on(Say)`` ``msg.data`` is
+        a ``Say``, and what the function returns is checked as its reply.
+
         >>> chsk = ChannelSocket()
         >>> @chsk.on("chat/say")
         ... async def say(msg):
         ...     return len(msg.data["text"])
         """
-        return self._dispatcher.on(event_id, concurrent=concurrent)
+        return self._dispatcher.on(self._typed.identify(event), concurrent=concurrent)
 
     def messages(self) -> AsyncIterator[Message]:
         """Every event that has no handler, for a loop instead: ``async for msg in chsk.messages(): ...``."""
@@ -149,37 +170,61 @@ class ChannelSocket:
 
     # -- events out
 
+    @overload
     def send(
-        self, uid: UserId | Anonymous, event_id: str, data: Any = None, *, flush: bool = False, form: str | None = None
+        self, uid: UserId | Anonymous, event: EventObject, *, flush: bool = ..., form: str | None = ...
+    ) -> Receipt: ...
+    @overload
+    def send(
+        self, uid: UserId | Anonymous, event: str, data: Any = ..., *, flush: bool = ..., form: str | None = ...
+    ) -> Receipt: ...
+    def send(
+        self, uid: UserId | Anonymous, event: Any, data: Any = None, *, flush: bool = False, form: str | None = None
     ) -> Receipt:
         """Send an event to all clients of a user; safe from any thread, and nothing to await.
 
         It leaves with others of the next 30 ms (WebSocket) or 100 ms (polling), or at once with ``flush``. A client
         that is away for a moment gets it when it is back. ``form``: ``"json"``, ``"transit"`` or ``"msgpack"``, for
-        clients that speak ``auto`` and read that.
+        clients that speak ``auto`` and read that. With ``events`` an object of an event's class is both id and data:
+        ``chsk.send(uid, Said(text="hi"))``.
 
         Raises:
+            EventError: the registry has no such event, or the data is not of its type; nothing is sent.
             PackError: ``data`` cannot be packed; nothing is sent.
             ConfigError: the id is not ``namespace/name``, or the ChannelSocket is not running.
         """
         if uid is None:
             raise ConfigError("send(None, ...): to reach the clients without a user, send to ANONYMOUS")
-        return self._hub.send(None if isinstance(uid, Anonymous) else uid, event_id, data, flush=flush, form=form)
+        return self._hub.send(None if isinstance(uid, Anonymous) else uid, event, data, flush=flush, form=form)
 
-    def broadcast(self, event_id: str, data: Any = None, *, flush: bool = False, form: str | None = None) -> Receipt:
+    @overload
+    def broadcast(self, event: EventObject, *, flush: bool = ..., form: str | None = ...) -> Receipt: ...
+    @overload
+    def broadcast(self, event: str, data: Any = ..., *, flush: bool = ..., form: str | None = ...) -> Receipt: ...
+    def broadcast(self, event: Any, data: Any = None, *, flush: bool = False, form: str | None = None) -> Receipt:
         """Send an event to every client, like ``send``."""
-        return self._hub.broadcast(event_id, data, flush=flush, form=form)
+        return self._hub.broadcast(event, data, flush=flush, form=form)
 
+    @overload
     async def request(
-        self, client_id: str, event_id: str, data: Any = None, *, timeout: float = PATIENCE, form: str | None = None
+        self, client_id: str, event: Request[R], *, timeout: float | None = ..., form: str | None = ...
+    ) -> R: ...
+    @overload
+    async def request(
+        self, client_id: str, event: str, data: Any = ..., *, timeout: float | None = ..., form: str | None = ...
+    ) -> Any: ...
+    async def request(
+        self, client_id: str, event: Any, data: Any = None, *, timeout: float | None = None, form: str | None = None
     ) -> Any:
         """Ask one client, of those with that id who said hello last; ``msg.request`` asks who sent the message.
 
         Raises:
-            RequestTimeout, RequestFailed: no reply came within ``timeout`` seconds; the client answered with an error.
+            RequestTimeout, RequestFailed: no reply came within ``timeout`` seconds, by default those of the event's
+                ``deadline``, else 8; the client answered with an error.
+            EventError: the event, or its reply, is not what the registry says.
             Disconnected: no such client, it is one of Sente's own, or its session ended before the reply came.
         """
-        return await self._hub.questions.request(client_id, event_id, data, timeout=timeout, form=form)
+        return await self._hub.questions.request(client_id, event, data, timeout=timeout, form=form)
 
     def disconnect(self, uid: UserId | Anonymous, reason: str = "disconnected by the server") -> None:
         """End every session of a user. Its clients connect anew, and are asked again who they are."""

@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
-from sente.errors import ConfigError, Disconnected, RequestFailed, SenteError
-from sente.interfaces import UserId
+from sente.asking import Ask
+from sente.errors import ConfigError, Disconnected, EventError, RequestFailed, SenteError
+from sente.interfaces import DataT, UserId
 from sente.protocol.messages import BAD_EVENT, is_event_id
 from sente.transports.asgi import Connection
 from sente.workers import Worker, Workers
@@ -26,18 +27,19 @@ async def _nobody(*args: Any, **options: Any) -> Any:
 
 
 @dataclass(slots=True, eq=False)
-class Message:
+class Message(Generic[DataT]):
     """An event from a client, as a handler gets it.
 
     ``reply`` is ``None`` unless the client asked for a reply; a handler that returns a value need not call it.
     ``send`` is ``ChannelSocket.send``. ``connection`` is the handshake of a WebSocket, or the poll or POST at hand.
+    ``Message[Say]`` is one whose ``data`` is a ``Say``, as handlers of ``@chsk.on(Say)`` get it.
 
     >>> Message(id="chat/say", data={"text": "hi"}, uid="ada", client_id="c1", connection=None, send=None).event
     ('chat/say', {'text': 'hi'})
     """
 
     id: str
-    data: Any
+    data: DataT
     uid: UserId
     client_id: str
     connection: Connection | None = field(repr=False)
@@ -47,17 +49,19 @@ class Message:
     """Answer the request. Only the first answer counts. Raises ``PackError``."""
     fail: Callable[[RequestFailed], None] | None = field(default=None, repr=False)
     """Answer it with an error; raising ``RequestFailed`` in a handler does the same."""
-    request: Callable[..., Awaitable[Any]] = field(default=_nobody, repr=False)
+    request: Ask = field(default=_nobody, repr=False)
     """Ask the client that sent this message: ``await msg.request("chat/confirm", {...}, timeout=30)``. Arguments and
     errors are those of ``ChannelSocket.request``; if the message's session has ended, it raises ``Disconnected``."""
+    plain: bool = field(default=False, repr=False)
+    """Whether it came as plain JSON, which has strings for dates and the like."""
 
     @property
-    def event(self) -> tuple[str, Any]:
+    def event(self) -> tuple[str, DataT]:
         """``(id, data)``."""
         return self.id, self.data
 
 
-AnyHandler: TypeAlias = Callable[[Message], Any]
+AnyHandler: TypeAlias = Callable[[Message[Any]], Any]
 H = TypeVar("H", bound=AnyHandler)
 ErrorHook: TypeAlias = Callable[[Exception, Message], Awaitable[None] | None]
 
@@ -82,6 +86,8 @@ class Dispatcher:
 
     def __init__(self) -> None:
         self.on_error: ErrorHook | None = None
+        self.open: Callable[[Message], EventError | None] | None = None
+        """Makes of a message's plain data what the registry says; ``None``: there is no registry."""
         self._handlers: dict[str, Handler] = {}
         self._streams: list[Stream] = []
         self._workers = Workers()
@@ -139,6 +145,15 @@ class Dispatcher:
 
     async def _report(self, error: Exception, message: Message) -> None:
         log.error("handler of %s: %s", message.id, error, exc_info=None if isinstance(error, SenteError) else error)
+        await self._tell(error, message)
+
+    async def _load(self, open_: Callable[[Message], EventError | None], message: Message) -> None:
+        misfit = open_(message)
+        if misfit is not None:
+            log.warning("not handled: %r", str(misfit))  # a stranger wrote some of it: no line breaks
+            await self._tell(misfit, message)
+
+    async def _tell(self, error: Exception, message: Message) -> None:
         if self.on_error is not None:
             try:
                 outcome = self.on_error(error, message)
@@ -158,6 +173,8 @@ class Dispatcher:
         job.worker = worker
         message = job.message
         try:
+            if self.open is not None and not job.cancelled:
+                await self._load(self.open, message)
             handler = self._handlers.get(message.id)
             if job.cancelled:
                 pass

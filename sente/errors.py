@@ -8,6 +8,9 @@
     ├─ UnpackError (ValueError)          bytes from outside are not what the packer reads
     ├─ ProtocolError(close_code)         the other side broke the protocol
     ├─ Rejected(status, reason)          a connection was refused
+    ├─ EventError
+    │  ├─ UnknownEvent(event_id)         the registry has no such event
+    │  └─ InvalidEvent(event_id, errors) it is not of its event's type; says what is wrong where
     ├─ RequestError
     │  ├─ RequestTimeout (TimeoutError)  no reply before the deadline
     │  └─ RequestFailed(code, message)   the other side answered with an error
@@ -17,6 +20,7 @@
 Facts are attributes, never something to parse out of a message.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -90,6 +94,47 @@ class Rejected(SenteError):
         self.status = status
         self.reason = reason
         self.check = check
+
+
+class EventError(SenteError):
+    """What is said, or was heard, is not what the event registry knows.
+
+    >>> issubclass(InvalidEvent, EventError)
+    True
+    """
+
+
+class UnknownEvent(EventError):
+    """The registry has no such event.
+
+    >>> UnknownEvent("chat/sya").event_id
+    'chat/sya'
+    """
+
+    def __init__(self, event_id: str, reason: str = "there is no such event in the registry") -> None:
+        super().__init__(f"{event_id:.100}: {reason}")
+        self.event_id = event_id
+        self.reason = reason
+
+
+class InvalidEvent(EventError):
+    """The data of an event, or a reply, is not of the type that its event has.
+
+    ``errors`` says what is wrong, as pydantic does: for each error ``type``, ``loc`` (the path to it) and ``msg``.
+    ``more`` errors are not listed.
+
+    >>> print(InvalidEvent("chat/say", [{"type": "missing", "loc": ["text"], "msg": "Field required"}], more=2))
+    chat/say: text: Field required (and 2 more)
+    """
+
+    def __init__(self, event_id: str, errors: Sequence[Mapping[str, Any]], *, more: int = 0) -> None:
+        first = errors[0]
+        where = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
+        further = len(errors) - 1 + more
+        super().__init__(f"{event_id:.100}: {where}{first['msg']}" + (f" (and {further} more)" if further else ""))
+        self.event_id = event_id
+        self.errors = [dict(error) for error in errors]
+        self.more = more
 
 
 class RequestError(SenteError):

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sente.asking import write_failure
 from sente.dispatch import Dispatcher, Lane, Message
 from sente.errors import ConfigError, PackError, RequestFailed
-from sente.interfaces import Packer, UserId
+from sente.interfaces import Packer, UserId, is_plain_json
 from sente.packers.negotiation import Spoken
 from sente.peers import AnyClient, Peers
 from sente.presence import Presence
@@ -40,6 +40,7 @@ from sente.protocol.settings import ServerSettings
 from sente.push import PackedValue, Push, Receipt, pack_event, pack_value, write_frame
 from sente.questions import Questions
 from sente.transports.gate import ServerLink
+from sente.typed import Typed
 
 
 class Hub:
@@ -52,6 +53,7 @@ class Hub:
         dispatcher: Dispatcher,
         send: Callable[..., Receipt],
         *,
+        typed: Typed,
         classic: Packer | None = None,
     ) -> None:
         self.settings = settings
@@ -64,12 +66,13 @@ class Hub:
         self.renew: Callable[[AnyClient, Renew], None]
         """Called with the credentials that a client shows in its session: set by ``Renewals``."""
         self.spoken = Spoken(packers if classic is None or classic in packers else (*packers, classic))
+        self._typed = typed
         self._dispatcher = dispatcher
         self._facade_send = send
         self._numbers = itertools.count(1)
         self.links: dict[int, tuple[ServerLink, AnyClient]] = {}
         self.peers = Peers(dispatcher, self._handled)
-        self.questions = Questions(self._push, self.look_after)
+        self.questions = Questions(self._push, self.look_after, typed, lambda client: self.peers[client].plain)
         self._touched: dict[AnyClient, None] = {}  # to be looked after at the end of this turn of the loop
         self.draining = False
         self._presence_lane = Lane(dispatcher, _nothing)
@@ -136,16 +139,16 @@ class Hub:
 
     # -- for the façade
 
-    def send(self, uid: UserId, event_id: str, data: Any, *, flush: bool, form: str | None) -> Receipt:
+    def send(self, uid: UserId, event: Any, data: Any, *, flush: bool, form: str | None) -> Receipt:
         """Say an event to every client of a user. From any thread."""
-        push = self._push(event_id, data, form)
+        push = self._push(event, data, form)
         receipt = Receipt(len(self.peers.of(uid)))
         self._in_loop(lambda: self._send(uid, push, flush))
         return receipt
 
-    def broadcast(self, event_id: str, data: Any, *, flush: bool, form: str | None) -> Receipt:
+    def broadcast(self, event: Any, data: Any, *, flush: bool, form: str | None) -> Receipt:
         """Say an event to every client. From any thread."""
-        push = self._push(event_id, data, form)
+        push = self._push(event, data, form)
         receipt = Receipt(len(self.sessions) + len(self.classic))
         self._in_loop(lambda: self._broadcast(push, flush))
         return receipt
@@ -159,7 +162,8 @@ class Hub:
         links = {client: link for link, client in self.links.values()}
         return [(client, links.get(client)) for client in self.peers.everyone()]
 
-    def _push(self, event_id: str, data: Any, form: str | None) -> Push:
+    def _push(self, event: Any, data: Any, form: str | None) -> Push:
+        event_id, data = self._typed.say(event, data) if self._typed.checks else (event, data)
         if not is_event_id(event_id):
             raise ConfigError(f"{event_id!r}: an event id is 'namespace/name', for example 'chat/said'")
         return pack_event(event_id, data, self.spoken.packers, self.settings.limits.packet, form)
@@ -201,6 +205,7 @@ class Hub:
         self.spoken.add(link.packer)
         self.links[link.number] = link, client
         self.stats["sessions"] += self.peers.enter(client, link.connection, auth)
+        self.peers[client].plain = is_plain_json(link.packer)
         self.questions.attached(client)
 
     def new_number(self) -> int:
@@ -310,7 +315,7 @@ class Hub:
         fail = None if ref is None else partial(self._fail, client, ref)
         ask = partial(self.questions.ask, client)
         who = client.uid, client.client_id
-        message = Message(event.id, event.data, *who, connection, self._facade_send, reply, fail, ask)
+        message = Message(event.id, event.data, *who, connection, self._facade_send, reply, fail, ask, peer.plain)
         peer.lane.put(message, ref)
 
     def _handled(self, client: AnyClient) -> None:

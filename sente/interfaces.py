@@ -5,7 +5,15 @@ A plug-in is an object with the methods of one of these protocols; it is handed 
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+import typing_extensions
+
+from sente.protocol.messages import Side
+
+R_co = TypeVar("R_co", covariant=True)
+DataT = typing_extensions.TypeVar("DataT", default=Any, covariant=True)
+"""What a message carries: anything, unless it is said."""
 
 Wire: TypeAlias = str | bytes
 """What a packer writes: ``str`` travels as a text frame, ``bytes`` as a binary one."""
@@ -138,6 +146,91 @@ class DirectLine(Protocol):
 
     def write(self, wire: Wire, /) -> bool:
         """Send a message now. False: it was not sent, because the line is full or closing; then use ``send``."""
+        ...
+
+
+@runtime_checkable
+class PlainPacker(Packer, Protocol):
+    """A packer that has plain JSON only: what it reads has strings where the other side had a UUID or a date."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether that is so; a registry then takes the strings for what they say."""
+        ...
+
+
+def is_plain_json(packer: Packer) -> bool:
+    """Whether types arrive as plain JSON from this packer.
+
+    >>> from sente.packers import get
+    >>> is_plain_json(get("json")), is_plain_json(get("msgpack"))
+    (True, False)
+    """
+    return getattr(packer, "plain", False) is True  # asked of each event
+
+
+class Request(Generic[R_co]):
+    """Marks an event that is replied to, and with what: for type checkers, and for the registry.
+
+    >>> from pydantic import BaseModel
+    >>> class Say(BaseModel, Request[int]):
+    ...     text: str
+
+    So ``await client.request(Say(text="hi"))`` is an ``int``, and its handler returns one. It suits dataclasses too.
+    """
+
+    __slots__ = ()
+
+
+class _Fields(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+class _Model(Protocol):
+    __pydantic_fields__: ClassVar[dict[str, Any]]
+
+
+EventObject: TypeAlias = _Fields | _Model | Request[Any]
+"""An event as an object of its own class, which says its id: a pydantic model, a dataclass."""
+
+
+@runtime_checkable
+class Registry(Protocol):
+    """The typed edge: which events there are, and what each carries. ``ChannelSocket`` and ``Client`` take it as
+    ``events=``; ``EventRegistry`` is one, ``sente.testing.check_registry`` the proof for another.
+
+    ::
+
+        class Registry(Protocol):
+            def identify(self, event: object, /) -> str: ...
+            def load(self, event_id: str, value: Any, /, *, sender, reply=False, plain=False) -> Any: ...
+            def dump(self, event_id: str, value: Any, /, *, sender, reply=False) -> Any: ...
+            def deadline(self, event_id: str, /) -> float | None: ...
+
+    ``sender`` is the side that says the event, also where ``reply`` says that its reply is meant. A registry is called
+    in the event loop and, by ``chsk.send``, in any thread.
+    """
+
+    def identify(self, event: object, /) -> str:
+        """The id of an event: of an id itself, of an event's type, or of an object of that type.
+
+        Raises ``UnknownEvent``.
+        """
+        ...
+
+    def load(self, event_id: str, value: Any, /, *, sender: Side, reply: bool = False, plain: bool = False) -> Any:
+        """What the application gets of a value that was unpacked. ``plain``: by a packer that has plain JSON only.
+
+        Raises ``EventError``, nothing else: the value is a stranger's.
+        """
+        ...
+
+    def dump(self, event_id: str, value: Any, /, *, sender: Side, reply: bool = False) -> Any:
+        """What is packed of a value of the application's. Raises ``EventError``."""
+        ...
+
+    def deadline(self, event_id: str, /) -> float | None:
+        """Seconds that a request waits for its reply, unless it says otherwise; ``None``: whatever is the default."""
         ...
 
 

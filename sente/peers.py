@@ -23,6 +23,8 @@ class Peer:
     lane: Lane
     connection: Connection
     auth: str | None
+    plain: bool = False
+    """Whether it speaks plain JSON, in which types are strings."""
     present: TransportName | None = None
     timer: asyncio.Handle | None = None
     due: float = 0.0

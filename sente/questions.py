@@ -12,6 +12,7 @@ from sente.protocol.actions import Settle
 from sente.protocol.classic_session import ClassicClient
 from sente.protocol.messages import Event
 from sente.protocol.sessions import Client
+from sente.typed import Typed
 
 PATIENCE = 8.0
 """Seconds that a client gets to reply unless a request says otherwise: as long as a client waits for the server."""
@@ -20,9 +21,17 @@ PATIENCE = 8.0
 class Questions:
     """The requests of a server. ``pack`` makes an event of id, data, form; ``run`` carries out what a session wants."""
 
-    def __init__(self, pack: Callable[[str, Any, str | None], Event], run: Callable[[Client], None]) -> None:
+    def __init__(
+        self,
+        pack: Callable[[Any, Any, str | None], Event],
+        run: Callable[[Client], None],
+        typed: Typed,
+        speaks_plain: Callable[[AnyClient], bool],
+    ) -> None:
         self._pack = pack
         self._run = run
+        self._typed = typed
+        self._speaks_plain = speaks_plain
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asking: dict[AnyClient, Asking] = {}
         self._named: dict[str, dict[AnyClient, None]] = {}  # by client-id, the one that was attached last last
@@ -65,25 +74,33 @@ class Questions:
         newest_first = list(reversed(self._named[client_id]))
         return next((client for client in newest_first if isinstance(client, Client)), newest_first[0])
 
-    async def request(self, client_id: str, event_id: str, data: Any, *, timeout: float, form: str | None) -> Any:
+    async def request(self, client_id: str, event: Any, data: Any, *, timeout: float | None, form: str | None) -> Any:
         """Ask the client that ``find`` finds. Raises as ``ChannelSocket.request``."""
         self._here()
-        return await self.ask(self.find(client_id), event_id, data, timeout=timeout, form=form)
+        return await self.ask(self.find(client_id), event, data, timeout=timeout, form=form)
 
     async def ask(
-        self, client: AnyClient, event_id: str, data: Any = None, *, timeout: float = PATIENCE, form: str | None = None
+        self,
+        client: AnyClient,
+        event: Any,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        form: str | None = None,
     ) -> Any:
         """Ask one client. Raises as ``ChannelSocket.request``."""
         loop = self._here()
-        check_timeout(timeout)
-        event = self._pack(event_id, data, form)
+        packed = self._pack(event, data, form)
+        seconds = check_timeout(self._typed.patience(packed.id, timeout, PATIENCE))
         if isinstance(client, ClassicClient):
             who = client.client_id
             raise Disconnected(f"client {who!r} speaks Sente's protocol, which has no requests from the server")
-        ref = client.session.request(event, timeout, loop.time())
+        ref = client.session.request(packed, seconds, loop.time())
+        plain = self._speaks_plain(client)
         loop.call_soon(self._run, client)  # what is said in one turn of the loop leaves together
         asking = self._asking.setdefault(client, Asking())
-        return await asking.outcome(ref, event_id, timeout, partial(self._cancel, client, ref))
+        value = await asking.outcome(ref, packed.id, seconds, partial(self._cancel, client, ref))
+        return self._typed.replied(packed.id, value, plain)
 
     def _cancel(self, client: Client, ref: int) -> None:
         client.session.cancel(ref, self._here().time())

@@ -1,13 +1,48 @@
 """Values that Python has no word for, and Clojure's formats do: immutable, and carried by every packer with types."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sente.errors import ConfigError
 
+PACKING: Final = object()
+"""The context in which models are dumped for packers."""
+
+
+class Kept:
+    """A value in a model that is being packed: pydantic would go on and take a dataclass apart. Packers look inside."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class _Text:
+    """What is one string in JSON, and for pydantic."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """As a field: takes one of these, and from JSON the string that stands for it."""
+        from pydantic_core import core_schema
+
+        return core_schema.json_or_python_schema(
+            json_schema=core_schema.no_info_after_validator_function(cls, core_schema.str_schema()),
+            python_schema=core_schema.is_instance_schema(cls),
+            serialization=core_schema.plain_serializer_function_ser_schema(_written, info_arg=True),
+        )
+
+
+def _written(value: Any, info: Any) -> Any:
+    if info.mode == "json":
+        return getattr(value, value.__match_args__[0])
+    return Kept(value) if info.context is PACKING else value
+
 
 @dataclass(frozen=True, slots=True)
-class Keyword:
+class Keyword(_Text):
     """A keyword of Clojure: ``:user/id`` is ``Keyword("user/id")``. It is no string, and not equal to one.
 
     >>> Keyword("user/id").name
@@ -18,7 +53,7 @@ class Keyword:
 
 
 @dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(_Text):
     """A symbol of Clojure.
 
     >>> Symbol("clojure.core/map").name
@@ -29,7 +64,7 @@ class Symbol:
 
 
 @dataclass(frozen=True, slots=True)
-class Uri:
+class Uri(_Text):
     """An address, told apart from a string.
 
     >>> Uri("https://example.com/go").text
@@ -40,7 +75,7 @@ class Uri:
 
 
 @dataclass(frozen=True, slots=True)
-class Char:
+class Char(_Text):
     """A single character, told apart from a string of one.
 
     >>> Char("先").text

@@ -10,9 +10,10 @@ from typing import Any
 from sente.asking import write_failure
 from sente.client.frames import PackedValue, pack_value
 from sente.client.streams import Inbox
-from sente.errors import PackError, RequestFailed
-from sente.interfaces import Packer
+from sente.errors import EventError, PackError, RequestFailed
+from sente.interfaces import Packer, is_plain_json
 from sente.protocol.messages import Event
+from sente.typed import Typed, refusal
 
 log = logging.getLogger("sente.client")
 
@@ -31,11 +32,13 @@ class Answers:
     def __init__(
         self,
         inbox: Inbox,
+        typed: Typed,
         packer: Callable[[], Packer],
         reply: Callable[[int, PackedValue, bool], None],
         delivered: Callable[[], None],
     ) -> None:
         self._inbox = inbox
+        self._typed = typed
         self._packer = packer
         self._reply = reply
         self._delivered = delivered
@@ -99,5 +102,9 @@ class Answers:
         handler = self._inbox.handler(event.id)
         if handler is None:
             raise RequestFailed("no_handler", f"nobody handles {event.id}")
-        result = handler(event.data)
-        return await result if inspect.isawaitable(result) else result
+        try:
+            data = self._typed.load(event.id, event.data, is_plain_json(self._packer()))
+        except EventError as misfit:
+            raise refusal(misfit) from misfit
+        result = handler(data)
+        return self._typed.reply(event.id, await result if inspect.isawaitable(result) else result)

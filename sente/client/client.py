@@ -19,7 +19,8 @@ from sente.client.frames import PackedValue, say
 from sente.client.renewal import Renewal
 from sente.client.streams import Change, Changes, Handler, Inbox, Stream
 from sente.errors import ConfigError, Disconnected, Rejected
-from sente.interfaces import ASGIApp, ClientTransport, Packer, offer
+from sente.events import EventContract
+from sente.interfaces import ASGIApp, ClientTransport, EventObject, Packer, Registry, Request, is_plain_json, offer
 from sente.packers.handlers import TypeHandler
 from sente.packers.negotiation import Packers, classic_packer
 from sente.packers.negotiation import packers as choose_packers
@@ -27,15 +28,20 @@ from sente.protocol.actions import Cancelled, Deliver, Settle, StateChanged, Unc
 from sente.protocol.classic_client import ClassicClientSession
 from sente.protocol.client_session import ClientSession
 from sente.protocol.client_state import ClientState, Closed
-from sente.protocol.messages import Event, is_event_id
+from sente.protocol.messages import BAD_EVENT, Event, is_event_id
 from sente.protocol.route import Wanted
 from sente.protocol.settings import ClientSettings
+from sente.signatures import ClientHandles, ClientReplies
 from sente.transports.bad_connection import CUT, bad_transport, check_rate
 from sente.transports.client_asgi import AsgiTransport
+from sente.typed import Typed
 
 log = logging.getLogger("sente.client")
 
 H = TypeVar("H", bound=Handler)
+D = TypeVar("D")
+R = TypeVar("R")
+Q = TypeVar("Q", bound=Request[Any])
 
 
 class Client:
@@ -71,6 +77,8 @@ class Client:
             them is gone, or that have not, as another user is logged in now. Sync or async; it takes its turn among
             the handlers.
         client_transport: Another way to reach the server; closed with the client.
+        events: The types of the events, an ``EventRegistry``, best the server's own: what comes is checked by it, and
+            what is said before it leaves.
         classic: Talk to a Sente server, as its own clients do, with this packer: ``"json"``. ``packers`` mean nothing
             then. Off by default, as ``csrf`` becomes part of a WebSocket's URL, and so of logs.
         simulated_bad_connection_rate: How many of all frames, 0 to 1, break their line instead. For tests.
@@ -96,6 +104,7 @@ class Client:
         connect_timeout: float = 10.0,
         on_unconfirmed: Callable[[list[Event]], Any] | None = None,
         client_transport: ClientTransport | None = None,
+        events: Registry | None = None,
         classic: str | Packer | None = None,
         simulated_bad_connection_rate: float = 0.0,
     ) -> None:
@@ -132,8 +141,9 @@ class Client:
         self._driver = (ClassicDriver if spoken else ClientDriver)(
             self._core, endpoint, served, settings.limits, self._hear
         )
+        self._typed = Typed(events, "client")
         self._inbox = Inbox(self._delivered)
-        self._answers = Answers(self._inbox, lambda: self._driver.packer, self._reply, self._delivered)
+        self._answers = Answers(self._inbox, self._typed, lambda: self._driver.packer, self._reply, self._delivered)
         self._changes = Changes()
         self._asking = Asking()
         self._renewal = None if spoken else Renewal(self._driver, self._ask, self._renewed)
@@ -253,16 +263,23 @@ class Client:
 
     # -- talking
 
-    def send(self, event_id: str, data: Any = None) -> bool:
+    @overload
+    def send(self, event: EventObject) -> bool: ...
+    @overload
+    def send(self, event: str, data: Any = ...) -> bool: ...
+    def send(self, event: Any, data: Any = None) -> bool:
         """Say an event to the server; False if the client is not connected: then it is not kept.
 
-        It leaves at the end of this turn of the loop, and again after an interruption until the server has it.
+        It leaves at the end of this turn of the loop, and again after an interruption until the server has it. With
+        ``events`` an object of an event's class is both id and data: ``client.send(Say(text="hi"))``.
 
         Raises:
+            EventError: the registry has no such event, or the data is not of its type.
             PackError: ``data`` cannot be packed, or is larger than the server takes.
             OutboxFull: too much waits for the server.
-            ConfigError: ``event_id`` is not ``namespace/name``.
+            ConfigError: ``event`` is not ``namespace/name``.
         """
+        event_id, data = self._typed.say(event, data)
         _check_event_id(event_id)
         if not self.state.open:
             return False
@@ -270,17 +287,24 @@ class Client:
         self._driver.run_soon()
         return sent
 
-    async def request(self, event_id: str, data: Any = None, *, timeout: float | None = None) -> Any:
+    @overload
+    async def request(self, event: Request[R], *, timeout: float | None = ...) -> R: ...
+    @overload
+    async def request(self, event: str, data: Any = ..., *, timeout: float | None = ...) -> Any: ...
+    async def request(self, event: Any, data: Any = None, *, timeout: float | None = None) -> Any:
         """Ask the server and wait for its reply, ``timeout`` seconds at most. If it is cancelled, the server is told.
 
         Raises:
             RequestTimeout: no reply came in time; whether the server has handled it is not known.
             RequestFailed: the server answered with an error.
             Disconnected: the client is not connected, or the session ended before the reply came.
+            EventError: as ``send``, or the reply is not of its type.
             PackError, OutboxFull, ConfigError: as ``send``.
         """
+        event_id, data = self._typed.say(event, data)
         _check_event_id(event_id)
-        return await self._ask(event_id, data, timeout=timeout)
+        value = await self._ask(event_id, data, timeout=self._typed.patience(event_id, timeout, self._timeout))
+        return self._typed.replied(event_id, value, is_plain_json(self._driver.packer))
 
     async def _ask(self, event_id: str, data: Any, *, timeout: float | None = None) -> Any:
         seconds = self._timeout if timeout is None else check_timeout(timeout)
@@ -297,11 +321,20 @@ class Client:
     # -- hearing
 
     @overload
-    def on(self, event_id: str) -> Callable[[H], H]: ...
+    def on(self, event: str) -> Callable[[H], H]: ...
     @overload
-    def on(self, event_id: str, handler: Handler) -> Callable[[], None]: ...
-    def on(self, event_id: str, handler: Handler | None = None) -> Callable[..., Any]:
-        """Call a function, sync or async, with the data of each event ``event_id``; with each ``Event`` for ``"*"``.
+    def on(self, event: type[Q]) -> ClientReplies[Q]: ...
+    @overload
+    def on(self, event: type[D] | EventContract[D]) -> ClientHandles[D]: ...
+    @overload
+    def on(self, event: str, handler: Handler) -> Callable[[], None]: ...
+    @overload
+    def on(self, event: type[D] | EventContract[D], handler: Callable[[D], Any]) -> Callable[[], None]: ...
+    def on(self, event: Any, handler: Handler | None = None) -> Any:
+        """Call a function, sync or async, with the data of each such event; with each ``Event`` for ``"*"``.
+
+        ``event`` is an id, or with ``events`` a class or contract of the registry: ``@client.on(Said)`` gets a
+        ``Said``. What does not fit is logged and comes as ``chsk/bad-event``.
 
         Returns what unregisters it again; without ``handler`` it is a decorator. Handlers run in order, one at a time;
         what one raises is logged. A handler may ``await client.request(...)``.
@@ -311,9 +344,10 @@ class Client:
         cancelled when nobody waits for it any more (an async one; a sync one runs to its end).
 
         Raises:
-            ConfigError: ``event_id`` is not ``namespace/name``.
+            ConfigError: ``event`` is not ``namespace/name``, or not in the registry.
         """
-        if event_id != "*":
+        event_id = event if event == "*" else self._typed.identify(event)
+        if event_id not in ("*", BAD_EVENT):
             _check_event_id(event_id)
         if handler is not None:
             return self._inbox.on(event_id, handler)
@@ -356,7 +390,7 @@ class Client:
             case Deliver(event, ref) if ref is not None:
                 self._answers.ask(event, ref)
             case Deliver(event):
-                self._inbox.put(event)
+                self._inbox.put(self._typed.heard(event, is_plain_json(self._driver.packer)))
             case Cancelled(ref):
                 self._answers.cancel(ref)
             case Settle():

@@ -8,15 +8,12 @@ from typing import Any, Generic, TypeVar
 
 from sente.errors import ConfigError, PackError, UnpackError
 from sente.packers.builtin import LOWER, RAISE, Lower
-from sente.values import TaggedValue
+from sente.values import PACKING, Kept, TaggedValue
 
 T = TypeVar("T")
 
 OWN_FORMS = {type(None), bool, int, float, str, bytes, list, dict, TaggedValue}
 """What every packer writes as it stands, so that no handler can be asked about it. Their subclasses are asked about."""
-
-PACKING = object()
-"""The context in which a packer has models dumped."""
 
 ADOPTED = RAISE.keys() - {"m", "n", "cmap"}
 """The built-in tags whose decoder a handler may replace."""
@@ -81,7 +78,7 @@ class TypeHandler(Generic[T]):
     def _to_plain(self, value: T, info: Any) -> Any:
         if info.mode == "json":
             return self.encode(value)
-        return _Kept(value) if info.context is PACKING else value
+        return Kept(value) if info.context is PACKING else value
 
     def _from_plain(self, rep: Any) -> T:
         if self.decode is None:
@@ -90,13 +87,6 @@ class TypeHandler(Generic[T]):
             return self.decode(rep)
         except Exception as error:  # whatever it is, for pydantic it is a wrong value
             raise ValueError(f"this is no {self.type.__name__}") from error
-
-
-class _Kept:
-    """A value in a model that is being packed: pydantic would go on and take a dataclass apart."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
 
 
 class Types:
@@ -109,7 +99,7 @@ class Types:
     def __init__(self, handlers: Iterable["TypeHandler[Any]"] = ()) -> None:
         self.handlers: Sequence[TypeHandler[Any]] = tuple(handlers)
         self._table: dict[type, Lower] = dict(LOWER)
-        self._known: dict[type, Lower] = {**LOWER, _Kept: lambda kept: kept.value}
+        self._known: dict[type, Lower] = {**LOWER, Kept: lambda kept: kept.value}
         self._raise: dict[str, Callable[[Any], Any]] = dict(RAISE)
         self._adopted: dict[str, Callable[[Any], Any]] = {}
         for index, handler in enumerate(self.handlers):

@@ -43,6 +43,7 @@ class JsonPacker(TextPacker):
     """
 
     name = "json"
+    plain = True
 
     def unpack(self, wire: Wire, /) -> Any:
         """Read a value.
