@@ -1,7 +1,7 @@
 """Values that Python has no word for, and Clojure's formats do: immutable, and carried by every packer with types."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sente.errors import ConfigError
 
@@ -22,6 +22,7 @@ class _Text:
     """What is one string in JSON, and for pydantic."""
 
     __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]]
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -35,9 +36,18 @@ class _Text:
         )
 
 
+def as_text(value: Any) -> Any:
+    """The string in one of the values below; anything else as it is.
+
+    >>> as_text(Keyword("user/id")), as_text(7)
+    ('user/id', 7)
+    """
+    return getattr(value, value.__match_args__[0]) if isinstance(value, _Text) else value
+
+
 def _written(value: Any, info: Any) -> Any:
     if info.mode == "json":
-        return getattr(value, value.__match_args__[0])
+        return as_text(value)
     return Kept(value) if info.context is PACKING else value
 
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from sente import PackError, UnpackError
+from sente import EventRegistry, PackError, UnpackError
+from sente.events import Untyped
 from sente.packers.auto import AutoPacker
 from sente.packers.json import JsonPacker
-from sente.testing import check_packer
+from sente.testing import check_packer, check_registry
+from tests.events.contract import Move
 
 
 class Named(JsonPacker):
@@ -125,3 +127,72 @@ class PlainBytes:
 
 def test_name_pack_and_unpack_are_enough() -> None:
     check_packer(PlainBytes())
+
+
+# -- check_registry
+
+
+class Lax(EventRegistry):
+    """Breaks the contract in one way at a time."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__()
+        self.how = how
+        self.event("a/b", of=list[int])
+        self.event("a/move")(Move)
+
+    def identify(self, event: object, /) -> str:
+        if "identify" in self.how and not isinstance(event, str):
+            return str(self.how["identify"])
+        return super().identify(event)
+
+    def deadline(self, event_id: str, /) -> float | None:
+        return self.how["deadline"] if "deadline" in self.how else super().deadline(event_id)
+
+    def load(self, event_id: str, value: Any, /, **options: Any) -> Any:
+        if "load" in self.how:
+            return self.how["load"](value)
+        return super().load(event_id, value, **options)
+
+    def dump(self, event_id: str, value: Any, /, **options: Any) -> Any:
+        if "dump" in self.how:
+            return self.how["dump"](value)
+        return super().dump(event_id, value, **options)
+
+
+def test_a_registry_that_keeps_the_contract() -> None:
+    check_registry(Lax(), ("a/b", [1, 2]), Move(1, 2))
+    check_registry(Untyped(), ("a/b", [1, 2]))
+
+
+BROKEN_REGISTRIES: list[tuple[dict[str, Any], str]] = [
+    ({"identify": "a/b"}, "raises UnknownEvent"),
+    ({"deadline": 0}, "finite number of seconds above 0"),
+    ({"deadline": float("nan")}, "finite number of seconds above 0"),
+    ({"load": lambda value: [*value, 3]}, "came back from json as"),
+    ({"load": lambda value: list(map(int, value))}, "which is no EventError"),
+    ({"dump": lambda value: value.append(3)}, "dump changed the value"),
+    ({"dump": lambda value: object()}, "no packer can carry"),
+]
+
+
+@pytest.mark.parametrize(("how", "message"), BROKEN_REGISTRIES)
+def test_a_registry_that_breaks_it(how: dict[str, Any], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_registry(Lax(**how), ("a/b", [1, 2]))
+
+
+def test_what_a_registry_has_to_have() -> None:
+    with pytest.raises(AssertionError, match="has identify, load, dump and deadline"):
+        check_registry({})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(AssertionError, match="neither side may say a/b"):
+        check_registry(Lax(), ("a/b", ["x"]))
+    with pytest.raises(AssertionError, match="the id of an id is that id"):
+        check_registry(Relabelling(), ("a/b", [1]))
+    with pytest.raises(AssertionError, match="an event's class has the id of its objects"):
+        check_registry(Relabelling(), Move(1, 2))
+
+
+class Relabelling(Lax):
+    def identify(self, event: object, /) -> str:
+        return "a/move" if isinstance(event, Move) else f"{super().identify(event)}!"

@@ -99,12 +99,12 @@ class Answers:
             return pack_value({**write_failure(failure), "data": None}, self._packer()), True
 
     async def _handle(self, event: Event) -> Any:
-        handler = self._inbox.handler(event.id)
-        if handler is None:
-            raise RequestFailed("no_handler", f"nobody handles {event.id}")
         try:
             data = self._typed.load(event.id, event.data, is_plain_json(self._packer()))
         except EventError as misfit:
             raise refusal(misfit) from misfit
+        handler = self._inbox.handler(event.id)
+        if handler is None:
+            raise RequestFailed("no_handler", f"nobody handles {event.id}")
         result = handler(data)
         return self._typed.reply(event.id, await result if inspect.isawaitable(result) else result)

@@ -10,10 +10,15 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args, get_orig
 from pydantic import TypeAdapter
 
 from sente.errors import ConfigError
-from sente.events.validation import Checked, Extra, NotYetDefined
+from sente.events.validation import Checked, Extra
 from sente.interfaces import Request
 
 D = TypeVar("D")
+
+
+class NotYetDefined(ConfigError):
+    """A reply's type names another that does not exist yet; it may later."""
+
 
 Direction: TypeAlias = Literal["both", "to-server", "to-client"]
 """Who says an event: either side, the clients, or the server."""
@@ -81,12 +86,24 @@ def reply_of(type_: Any) -> Any:
     for base in type_.__mro__:
         for generic in base.__dict__.get("__orig_bases__", ()):
             if get_origin(generic) is Request:
-                return get_args(generic)[0]
+                return _filled(get_args(generic)[0], type_)
     if issubclass(type_, Request):
         raise ConfigError(
             f"{type_.__name__}: say what the reply is, as in Request[int]; Request[None] if there is none"
         )
     return None
+
+
+def _filled(reply: Any, type_: Any) -> Any:
+    """The reply of a generic model, ``Page[int]``, with what fills its parameters."""
+    generic = getattr(type_, "__pydantic_generic_metadata__", {"args": ()})
+    if not generic["args"]:
+        return reply
+    filling = dict(zip(generic["origin"].__pydantic_generic_metadata__["parameters"], generic["args"], strict=True))
+    if isinstance(reply, TypeVar):
+        return filling[reply]
+    parameters = getattr(reply, "__parameters__", None)
+    return reply[tuple(filling[parameter] for parameter in parameters)] if parameters else reply
 
 
 def doc_of(type_: Any) -> str:

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar, get_args, overload
 
 from sente.errors import ConfigError, InvalidEvent, UnknownEvent
-from sente.events.contract import Delivery, Direction, EventContract, doc_of, reply_of
-from sente.events.validation import Extra, NotYetDefined
+from sente.events.contract import Delivery, Direction, EventContract, NotYetDefined, doc_of, reply_of
+from sente.events.validation import Extra
 from sente.protocol.messages import Side, is_event_id
 
 D = TypeVar("D")

@@ -4,10 +4,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 import pydantic_core
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
-from pydantic.errors import PydanticUndefinedAnnotation
 
 from sente.errors import ConfigError, InvalidEvent
-from sente.values import PACKING
+from sente.values import PACKING, as_text
 
 Extra: TypeAlias = Literal["allow", "ignore", "forbid"]
 
@@ -26,12 +25,8 @@ STEP: Final = 60
 NEVER_CARRIED: Final = {"dataclass_exact_type", "tuple_type", "frozen_set_type"}
 """What only a strict type complains about, and no packer can help: it writes a list for a tuple, say."""
 
-CARRIED: Final = {"UUID", "Decimal", "Fraction"}
-"""Classes that packers carry. Of other ones, an Enum say, they write the value, which a strict type does not take."""
-
-
-class NotYetDefined(ConfigError):
-    """A type names another that does not exist yet; it may later."""
+CARRIED: Final = {"UUID", "Decimal"}
+"""Classes that packers carry. Of an Enum they write the value, and pydantic itself makes a string of a Fraction."""
 
 
 class Checked:
@@ -48,8 +43,6 @@ class Checked:
         self._extra: Extra | None = extra
         try:
             self.adapter: TypeAdapter[Any] = TypeAdapter(type_)
-        except PydanticUndefinedAnnotation as error:
-            raise NotYetDefined(f"{where}: {error.name!r} is not defined yet, or not in its module") from error
         except Exception as error:  # pydantic's own, and whatever the type raises when it is asked for its schema
             raise ConfigError(f"{where}: pydantic cannot check this type: {_brief(error)}") from error
 
@@ -66,8 +59,9 @@ class Checked:
             return self._read_json(value) if plain else self._read(value)
         except ValidationError as error:
             raise self._invalid(error) from error
-        except PydanticUserError as error:
-            raise ConfigError(f"{self._where}: {_brief(error)}") from error
+        except PydanticUserError as error:  # pydantic looks for the names in a type again and again
+            reason = f"{self.adapter} names a type that is not defined yet, or not in its module: {_brief(error)}"
+            raise ConfigError(f"{self._where}: {reason}") from error
         except Exception as error:  # whatever a validator of the application raises
             raise InvalidEvent(self._event_id, [_flaw("validator", "it could not be checked")]) from error
 
@@ -90,7 +84,7 @@ class Checked:
             if error.error_count() > ERRORS or not all(_is_form(flaw) for flaw in error.errors(include_url=False)):
                 raise
             try:
-                return self._read_json(value)
+                return self._read_json(_as_json(value))
             except (ValidationError, pydantic_core.PydanticSerializationError):
                 raise error from None
 
@@ -112,6 +106,15 @@ def _is_form(flaw: Any) -> bool:
     if flaw["type"] == "is_instance_of":
         return flaw["ctx"]["class"] not in CARRIED
     return flaw["type"] in NEVER_CARRIED
+
+
+def _as_json(value: Any) -> Any:
+    """The same with the texts of ``sente.values`` as strings, as pydantic would take them apart."""
+    if isinstance(value, dict):
+        return {as_text(key): _as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list | set | frozenset):
+        return [_as_json(inner) for inner in value]
+    return as_text(value)
 
 
 def _brief(error: Exception) -> str:

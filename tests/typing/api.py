@@ -69,7 +69,7 @@ async def use() -> None:
     assert_type(chsk.stats, Counter[str])
     async for each in chsk.messages():
         assert_type(each, Message)
-    chsk.send(ANONYMOUS, "chat/said", None, True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    chsk.send(ANONYMOUS, "chat/said", None, True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 
 async def tell(error: Exception, msg: Message) -> None: ...
