@@ -36,18 +36,9 @@ class _Text:
         )
 
 
-def as_text(value: Any) -> Any:
-    """The string in one of the values below; anything else as it is.
-
-    >>> as_text(Keyword("user/id")), as_text(7)
-    ('user/id', 7)
-    """
-    return getattr(value, value.__match_args__[0]) if isinstance(value, _Text) else value
-
-
 def _written(value: Any, info: Any) -> Any:
     if info.mode == "json":
-        return as_text(value)
+        return getattr(value, value.__match_args__[0])
     return Kept(value) if info.context is PACKING else value
 
 

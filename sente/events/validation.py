@@ -6,7 +6,7 @@ import pydantic_core
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from sente.errors import ConfigError, InvalidEvent
-from sente.values import PACKING, as_text
+from sente.values import PACKING
 
 Extra: TypeAlias = Literal["allow", "ignore", "forbid"]
 
@@ -49,8 +49,8 @@ class Checked:
     def load(self, value: Any, *, plain: bool) -> Any:
         """What the application gets.
 
-        A strict type takes a string for a UUID in JSON only. So plain values are read as JSON; and typed ones too, if
-        all that is wrong with them is what no packer carries.
+        A strict type takes a string for a UUID in JSON only, so plain values are read as JSON. Of typed ones it wants a
+        tuple where a packer can only write a list: if that is all that is wrong, they are read once more, leniently.
 
         Raises:
             InvalidEvent: it is not of the type.
@@ -83,10 +83,7 @@ class Checked:
         except ValidationError as error:
             if error.error_count() > ERRORS or not all(_is_form(flaw) for flaw in error.errors(include_url=False)):
                 raise
-            try:
-                return self._read_json(_as_json(value))
-            except (ValidationError, pydantic_core.PydanticSerializationError):
-                raise error from None
+            return self.adapter.validate_python(value, strict=False, extra=self._extra)
 
     def _read_json(self, value: Any) -> Any:
         return self.adapter.validate_json(pydantic_core.to_json(value), strict=self._strict, extra=self._extra)
@@ -106,15 +103,6 @@ def _is_form(flaw: Any) -> bool:
     if flaw["type"] == "is_instance_of":
         return flaw["ctx"]["class"] not in CARRIED
     return flaw["type"] in NEVER_CARRIED
-
-
-def _as_json(value: Any) -> Any:
-    """The same with the texts of ``sente.values`` as strings, as pydantic would take them apart."""
-    if isinstance(value, dict):
-        return {as_text(key): _as_json(inner) for key, inner in value.items()}
-    if isinstance(value, list | set | frozenset):
-        return [_as_json(inner) for inner in value]
-    return as_text(value)
 
 
 def _brief(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """What is registered, under which id, and what of it is refused with a sentence."""
 
 import dataclasses
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
@@ -361,10 +362,11 @@ def test_an_event_is_taken_from_the_side_that_says_it() -> None:
     assert events.load("chat/said", said, sender="server")
     assert events.dump("game/move", Move(1, 2), sender="client") == {"x": 1, "y": 2, "by": None}
     assert events.dump("game/move", (1, "x"), sender="client", reply=True) == (1, "x")
-    for use in (
+    wrong: list[Callable[[], Any]] = [
         lambda: events.load("chat/said", said, sender="client"),
         lambda: events.dump("game/move", Move(1, 2), sender="server"),
-    ):
+    ]
+    for use in wrong:
         with pytest.raises(InvalidEvent, match="does not say this event: it goes to-") as error:
             use()
         assert error.value.errors[0]["type"] == "direction"

@@ -143,13 +143,16 @@ def test_what_no_packer_carries_is_taken_in_its_plain_form_by_strict_types_too()
         colour=Colour.RED,
         word=Keyword("a"),
         ids={UUID(int=1)},
-        blob=b"abc",
+        blob=b"\xff",
     )
     for name in ("transit", "msgpack"):
         packed = get(name).pack(events.dump("a/b", before, sender="server"))
-        assert events.load("a/b", get(name).unpack(packed), sender="server") == before
-    packed = get("msgpack").pack(events.dump("a/b", before.model_copy(update={"blob": b"\xff"}), sender="server"))
-    assert invalid(events, "a/b", get("msgpack").unpack(packed)).errors[0]["loc"] == ["place"]
+        value = get(name).unpack(packed)
+        assert events.load("a/b", value, sender="server") == before
+        for field, wrong in (("ids", [UUID(int=1)]), ("ids", {"text"}), ("blob", "text"), ("word", "text")):
+            assert invalid(events, "a/b", {**value, field: wrong})
+    (flaw,) = invalid(events, "a/b", {**value, "place": [1, 2, 3]}).errors
+    assert flaw["type"] == "too_long", "what is wrong beyond its form"
 
 
 @ways
