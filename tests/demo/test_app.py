@@ -152,7 +152,7 @@ async def test_what_is_no_message_is_refused(visit: Visit, data: Any) -> None:
     async with visit("Ada") as ada, ada.client() as client:
         with pytest.raises(RequestFailed) as failed:
             await client.request("chat/say", data)
-        assert failed.value.code == "invalid"
+        assert failed.value.code == "invalid_event"
 
 
 async def test_the_last_fifty_messages_are_kept(visit: Visit) -> None:
