@@ -173,7 +173,7 @@ def test_what_carries_an_event_is_small() -> None:
     when credentials expire: none carries an event through a server of ours.
     """
     places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
-    places |= {"sente.admission", "sente.workers", "sente.asking", "sente.questions"}
+    places |= {"sente.admission", "sente.workers", "sente.asking", "sente.questions", "sente.typed"}
     places |= {f"sente.transports.{name}" for name in ("asgi", "websocket", "longpoll")}
     apart = CLASSIC | CLIENT_CORE | {"sente.protocol.classic_client", "sente.protocol.credentials"}
     assert {"sente.hub", "sente.dispatch", *apart} <= FILES.keys()

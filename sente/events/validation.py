@@ -81,7 +81,7 @@ class Checked:
         try:
             return self.adapter.validate_python(value, strict=self._strict, extra=self._extra)
         except ValidationError as error:
-            if error.error_count() > ERRORS or not all(_is_form(flaw) for flaw in error.errors(include_url=False)):
+            if not all(map(_is_form, error.errors(include_url=False, include_input=False))):
                 raise
             return self.adapter.validate_python(value, strict=False, extra=self._extra)
 

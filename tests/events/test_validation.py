@@ -155,6 +155,13 @@ def test_what_no_packer_carries_is_taken_in_its_plain_form_by_strict_types_too()
     assert flaw["type"] == "too_long", "what is wrong beyond its form"
 
 
+def test_however_many_of_them_there_are() -> None:
+    events = one(list[tuple[int, Colour]], strict=True)
+    many = [(1, Colour.RED)] * 1000
+    packed = get("msgpack").pack(events.dump("a/b", many, sender="server"))
+    assert events.load("a/b", get("msgpack").unpack(packed), sender="server") == many
+
+
 @ways
 def test_defaults_and_aliases(plain: bool) -> None:
     class Renamed(BaseModel):
