@@ -358,18 +358,19 @@ class Client:
 
         return register
 
-    def events(self, *event_ids: str) -> Stream[Event]:
-        """The events with these ids, or all, from now on: ``async for event in client.events("chat/said")``.
+    def events(self, *events: str | type[Any] | EventContract[Any]) -> Stream[Event]:
+        """These events, or all, from now on: ``async for event in client.events("chat/said")``.
 
         It ends when the client disconnects, and raises ``Rejected`` if the server refuses it. A loop 1024 events
         behind makes everything else wait, in the end the server: close a stream that is no longer read (``aclose``).
 
         Raises:
-            ConfigError: an id is not ``namespace/name``.
+            ConfigError: an id is not ``namespace/name``, or an event is not in the registry.
         """
+        event_ids = frozenset(map(self._typed.identify, events))
         for event_id in event_ids:
             _check_event_id(event_id)
-        return self._inbox.stream(frozenset(event_ids))
+        return self._inbox.stream(event_ids)
 
     @property
     def state(self) -> ClientState:

@@ -138,7 +138,7 @@ async def test_a_packer_is_asked_whether_it_is_plain_by_each_client() -> None:
 async def test_the_clients_of_sente_speak_plain_json(transport: Any) -> None:
     async with serving(classic="json", registry={"strict": True}) as chat:
         async with chat.client(transport=transport, classic="json") as client:
-            heard = client.events("chat/said")
+            heard = client.events(Said)
             assert await client.request(Say(text="hi", id=UUID(int=7))) == Ack(at=NOW)
             chat.chsk.broadcast(Said(text="hi", at=NOW))
             assert (await anext(heard)).data == Said(text="hi", at=NOW)
@@ -336,7 +336,7 @@ async def test_a_request_waits_as_long_as_its_event_says() -> None:
 def test_a_handler_is_for_an_event_of_the_contract() -> None:
     chsk = ChannelSocket(events=contract())
     client = Client("http://localhost/chsk", events=contract())
-    for on in (chsk.on, client.on):
+    for on in (chsk.on, client.on, client.events):
         register: Callable[..., Any] = on
         with pytest.raises(ConfigError, match="chat/sya: there is no such event in the registry"):
             register("chat/sya")

@@ -147,6 +147,8 @@ def mistaken(said: Say) -> None: ...
 
 
 assert_type(client.on(Said, print), Callable[[], None])
+client.events("chat/say", Said, typing)
+client.events(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 # -- saying
 
