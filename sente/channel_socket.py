@@ -172,6 +172,10 @@ class ChannelSocket:
 
     @overload
     def send(
+        self, uid: UserId | Anonymous, event: EventContract[D], data: D, *, flush: bool = ..., form: str | None = ...
+    ) -> Receipt: ...
+    @overload
+    def send(
         self, uid: UserId | Anonymous, event: EventObject, *, flush: bool = ..., form: str | None = ...
     ) -> Receipt: ...
     @overload
@@ -197,6 +201,8 @@ class ChannelSocket:
             raise ConfigError("send(None, ...): to reach the clients without a user, send to ANONYMOUS")
         return self._hub.send(None if isinstance(uid, Anonymous) else uid, event, data, flush=flush, form=form)
 
+    @overload
+    def broadcast(self, event: EventContract[D], data: D, *, flush: bool = ..., form: str | None = ...) -> Receipt: ...
     @overload
     def broadcast(self, event: EventObject, *, flush: bool = ..., form: str | None = ...) -> Receipt: ...
     @overload

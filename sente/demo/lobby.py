@@ -75,7 +75,7 @@ class Lobby:
         changes = self.chsk.presence()
         await anext(changes)  # how it is at the start: nobody is there, to be told
         async for _ in changes:
-            self.chsk.broadcast(ONLINE.id, self.online())
+            self.chsk.broadcast(ONLINE, self.online())
 
     async def say(self, msg: Message[Say]) -> Said:
         """Someone says something. The reply goes to the page that said it, the broadcast to all."""
@@ -96,4 +96,4 @@ class Lobby:
     async def typing(self, msg: Message[Typist | None]) -> None:
         """Someone types: nothing to reply, and no harm if it gets lost."""
         if msg.uid is not None:
-            self.chsk.broadcast(TYPING.id, Typist(by=str(msg.uid)))
+            self.chsk.broadcast(TYPING, Typist(by=str(msg.uid)))

@@ -145,6 +145,28 @@ async def test_the_clients_of_sente_speak_plain_json(transport: Any) -> None:
         assert chat.got == [Say(text="hi", id=UUID(int=7))]
 
 
+async def test_a_contract_names_its_event() -> None:
+    events = EventRegistry()
+    names = events.event("chat/typing", of=list[str])
+    chsk = ChannelSocket(events=events, user_id=lambda _: "ada")
+    came: list[Any] = []
+
+    @chsk.on(names)
+    async def typing(msg: Message[list[str]]) -> None:
+        came.append(msg.data)
+
+    async with chsk, Client(app=chsk, events=events) as client:
+        heard = client.events(names)
+        client.on(names, came.append)
+        assert client.send(names, ["bob"])
+        chsk.send("ada", names, ["ada"])
+        assert (await anext(heard)).data == ["ada"]
+        await until(lambda: len(came) == 2)
+        with pytest.raises(InvalidEvent):
+            chsk.broadcast(names, None)  # type: ignore[misc]  # pyright: ignore
+    assert sorted(came) == [["ada"], ["bob"]]
+
+
 async def test_a_loop_gets_typed_messages_too() -> None:
     events = contract()
     chsk = ChannelSocket(events=events)

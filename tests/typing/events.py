@@ -160,6 +160,9 @@ async def use() -> None:
     assert_type(await chsk.request("c1", Say(text="hi"), timeout=1), Ack)
     assert_type(await chsk.request("c1", "chat/say", {"text": "hi"}), Any)
     assert_type(client.send(Say(text="hi")), bool)
+    assert_type(client.send(typing, ["ada"]), bool)
+    assert_type(chsk.send("ada", typing, ["ada"]), Receipt)
+    chsk.broadcast(typing, [7])  # type: ignore[misc]  # pyright: ignore[reportCallIssue, reportArgumentType]
     assert_type(await client.request(Say(text="hi")), Ack)
     assert_type(await client.request(Move(1)), bool)
     assert_type(await client.request("chat/say", {"text": "hi"}), Any)
