@@ -128,10 +128,11 @@ class InvalidEvent(EventError):
     """
 
     def __init__(self, event_id: str, errors: Sequence[Mapping[str, Any]], *, more: int = 0) -> None:
-        first = errors[0]
-        where = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
-        further = len(errors) - 1 + more
-        super().__init__(f"{event_id:.100}: {where}{first['msg']}" + (f" (and {further} more)" if further else ""))
+        parts = [f"{event_id:.100}"]
+        for first in errors[:1]:
+            parts += [".".join(map(str, first["loc"]))] * bool(first["loc"]) + [first["msg"]]
+        further = len(errors[1:]) + more
+        super().__init__(": ".join(parts) + (f" (and {further} more)" if further else ""))
         self.event_id = event_id
         self.errors = [dict(error) for error in errors]
         self.more = more

@@ -25,7 +25,7 @@ class Typed:
             raise ConfigError(
                 f"events={registry!r}: give an EventRegistry(), or an object with the methods of Registry"
             )
-        self.registry: Registry = registry or Untyped()
+        self.registry: Registry = Untyped() if registry is None else registry
         self.checks = registry is not None
         """Whether there is anything to check; what carries many events asks this first."""
         self._side: Side = side

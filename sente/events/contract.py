@@ -47,7 +47,7 @@ class EventContract(Generic[D]):
     deadline: float | None = None
     """Seconds that a request waits for its reply."""
     doc: str = ""
-    """The first docstring that says something of it."""
+    """What it is about."""
     strict: bool | None = field(default=None, repr=False)
     extra: Extra | None = field(default=None, repr=False)
 

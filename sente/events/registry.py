@@ -170,6 +170,8 @@ class EventRegistry:
         if isinstance(event, str):
             self._find(event)
             return event
+        if isinstance(event, EventContract) and self._contracts.get(event.id) is event:
+            return event.id
         if isinstance(event, type | EventContract):
             found = self._handles.get(event)
         else:

@@ -101,7 +101,7 @@ def _flaw(kind: str, text: str, *path: str | int) -> dict[str, Any]:
 
 def _is_form(flaw: Any) -> bool:
     if flaw["type"] == "is_instance_of":
-        return flaw["ctx"]["class"] not in CARRIED
+        return flaw.get("ctx", {}).get("class") not in CARRIED
     return flaw["type"] in NEVER_CARRIED
 
 

@@ -109,6 +109,12 @@ def test_an_event_is_known_by_id_class_and_object() -> None:
     assert events.identify(Sight) == "map/sight"
     typing = events.event("chat/typists", of=list[str])
     assert events.identify(typing) == "chat/typists"
+    outer = EventRegistry()
+    outer.include(events, prefix="a.")
+    for registry in (events, outer):
+        assert [registry.identify(each) for each in registry.contracts.values()] == list(registry.contracts)
+    with pytest.raises(UnknownEvent):
+        events.identify(outer.contracts["a.chat/typists"])
 
 
 def test_an_object_of_a_subclass_is_an_event_too() -> None:

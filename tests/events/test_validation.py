@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from pydantic import AfterValidator, AliasGenerator, BaseModel, ConfigDict, Field, PlainSerializer, field_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from sente import EventRegistry, InvalidEvent, Keyword, PackError
 from sente.events.validation import ERRORS, STEP, STEPS, TEXT
@@ -94,6 +95,17 @@ def test_whatever_a_validator_raises_is_an_invalid_event(raised: Exception, plai
     assert error.errors == [{"type": "validator", "loc": [], "msg": "it could not be checked"}]
     assert error.__cause__ is raised
     assert "secret" not in str(error)
+
+
+@ways
+def test_an_error_of_the_applications_own_kind(plain: bool) -> None:
+    def refuse(value: Any) -> Any:
+        raise PydanticCustomError("is_instance_of", "no {what}", {"what": "way"})
+
+    for strict in (None, True):
+        error = invalid(one(Annotated[int, AfterValidator(refuse)], strict=strict), "a/b", 7, plain=plain)
+        assert error.errors == [{"type": "is_instance_of", "loc": [], "msg": "no way"}]
+    assert str(InvalidEvent("a/b", [])) == "a/b"
 
 
 # -- strictness, unknown fields, and what models say of themselves
