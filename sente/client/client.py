@@ -16,8 +16,9 @@ from sente.client.classic import ClassicDriver, ClassicEndpoint
 from sente.client.driver import ClientDriver, News
 from sente.client.endpoint import Endpoint, Option, server_address
 from sente.client.frames import PackedValue, say
+from sente.client.hearing import Hearing, check_event_id
 from sente.client.renewal import Renewal
-from sente.client.streams import Change, Changes, Handler, Inbox, Stream
+from sente.client.streams import Change, Changes, Inbox, Stream
 from sente.errors import ConfigError, Disconnected, Rejected
 from sente.events import EventContract
 from sente.interfaces import ASGIApp, ClientTransport, EventObject, Packer, Registry, Request, is_plain_json, offer
@@ -28,23 +29,20 @@ from sente.protocol.actions import Cancelled, Deliver, Settle, StateChanged, Unc
 from sente.protocol.classic_client import ClassicClientSession
 from sente.protocol.client_session import ClientSession
 from sente.protocol.client_state import ClientState, Closed
-from sente.protocol.messages import BAD_EVENT, Event, is_event_id
+from sente.protocol.messages import Event
 from sente.protocol.route import Wanted
 from sente.protocol.settings import ClientSettings
-from sente.signatures import ClientHandles, ClientReplies
 from sente.transports.bad_connection import CUT, bad_transport, check_rate
 from sente.transports.client_asgi import AsgiTransport
 from sente.typed import Typed
 
 log = logging.getLogger("sente.client")
 
-H = TypeVar("H", bound=Handler)
 D = TypeVar("D")
 R = TypeVar("R")
-Q = TypeVar("Q", bound=Request[Any])
 
 
-class Client:
+class Client(Hearing):
     """A client of a channel socket, on one event loop, from whose thread it is to be used.
 
     ::
@@ -141,8 +139,7 @@ class Client:
         self._driver = (ClassicDriver if spoken else ClientDriver)(
             self._core, endpoint, served, settings.limits, self._hear
         )
-        self._typed = Typed(events, "client")
-        self._inbox = Inbox(self._delivered)
+        super().__init__(Typed(events, "client"), Inbox(self._delivered))
         self._answers = Answers(self._inbox, self._typed, lambda: self._driver.packer, self._reply, self._delivered)
         self._changes = Changes()
         self._asking = Asking()
@@ -282,7 +279,7 @@ class Client:
             ConfigError: ``event`` is not ``namespace/name``.
         """
         event_id, data = self._typed.say(event, data)
-        _check_event_id(event_id)
+        check_event_id(event_id)
         if not self.state.open:
             return False
         sent = self._core.send(say(event_id, data, self._driver.packer))
@@ -304,7 +301,7 @@ class Client:
             PackError, OutboxFull, ConfigError: as ``send``.
         """
         event_id, data = self._typed.say(event, data)
-        _check_event_id(event_id)
+        check_event_id(event_id)
         value = await self._ask(event_id, data, timeout=self._typed.patience(event_id, timeout, self._timeout))
         return self._typed.replied(event_id, value, is_plain_json(self._driver.packer))
 
@@ -319,60 +316,6 @@ class Client:
     def _cancel(self, ref: int) -> None:
         self._core.cancel(ref)
         self._driver.run_soon()
-
-    # -- hearing
-
-    @overload
-    def on(self, event: str) -> Callable[[H], H]: ...
-    @overload
-    def on(self, event: type[Q]) -> ClientReplies[Q]: ...
-    @overload
-    def on(self, event: type[D] | EventContract[D]) -> ClientHandles[D]: ...
-    @overload
-    def on(self, event: str, handler: Handler) -> Callable[[], None]: ...
-    @overload
-    def on(self, event: type[D] | EventContract[D], handler: Callable[[D], Any]) -> Callable[[], None]: ...
-    def on(self, event: Any, handler: Handler | None = None) -> Any:
-        """Call a function, sync or async, with the data of each such event; with each ``Event`` for ``"*"``.
-
-        ``event`` is an id, or with ``events`` a class or contract of the registry: ``@client.on(Said)`` gets a
-        ``Said``. What does not fit is logged and comes as ``chsk/bad-event``.
-
-        Returns what unregisters it again; without ``handler`` it is a decorator. Handlers run in order, one at a time;
-        what one raises is logged. A handler may ``await client.request(...)``.
-
-        A request of the server goes to the handler registered first for its id. What that returns is the reply,
-        ``RequestFailed`` and other errors go back as such; it starts in its turn, runs beside the others, and is
-        cancelled when nobody waits for it any more (an async one; a sync one runs to its end).
-
-        Raises:
-            ConfigError: ``event`` is not ``namespace/name``, or not in the registry.
-        """
-        event_id = event if event == "*" else self._typed.identify(event)
-        if event_id not in ("*", BAD_EVENT):
-            _check_event_id(event_id)
-        if handler is not None:
-            return self._inbox.on(event_id, handler)
-
-        def register(function: H) -> H:
-            self._inbox.on(event_id, function)
-            return function
-
-        return register
-
-    def events(self, *events: str | type[Any] | EventContract[Any]) -> Stream[Event]:
-        """These events, or all, from now on: ``async for event in client.events("chat/said")``.
-
-        It ends when the client disconnects, and raises ``Rejected`` if the server refuses it. A loop 1024 events
-        behind makes everything else wait, in the end the server: close a stream that is no longer read (``aclose``).
-
-        Raises:
-            ConfigError: an id is not ``namespace/name``, or an event is not in the registry.
-        """
-        event_ids = frozenset(map(self._typed.identify, events))
-        for event_id in event_ids:
-            _check_event_id(event_id)
-        return self._inbox.stream(event_ids)
 
     @property
     def state(self) -> ClientState:
@@ -423,11 +366,6 @@ class Client:
 def _check_transport(transport: str) -> None:
     if transport not in ("auto", "ws", "poll"):
         raise ConfigError(f"transport={transport!r}: choose 'auto', 'ws' or 'poll'")
-
-
-def _check_event_id(event_id: str) -> None:
-    if not is_event_id(event_id) or event_id.startswith("chsk/"):
-        raise ConfigError(f"{event_id!r}: an event id is 'namespace/name', for example 'chat/say', and not 'chsk/...'")
 
 
 def _rejected(refused: Closed) -> Rejected:
