@@ -171,7 +171,7 @@ def test_what_carries_an_event_is_small() -> None:
 
     The core of our clients is read apart, and so is what serves Sente's own clients, or is one of them, and what knows
     when credentials expire: none carries an event through a server of ours. What makes events typed
-    is a subject of its own, as events do without.
+    is a subject of its own, as events do without; its seams in hub, dispatch and questions took 30 lines here.
     """
     places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
     places |= {"sente.admission", "sente.workers", "sente.asking", "sente.questions"}
@@ -182,15 +182,15 @@ def test_what_carries_an_event_is_small() -> None:
     def size(modules: set[str]) -> int:
         return sum(lines_of_code(FILES[module]) for module in modules)
 
-    assert size({module for module in FILES if within(module, places)} - apart) < 2_550
+    assert size({module for module in FILES if within(module, places)} - apart) < 2_580
     assert size(CLIENT_CORE) < 700
     assert size(CLASSIC) < 500
     assert size({module for module in FILES if within(module, {"sente.events", "sente.typed"})}) < 500
 
 
 def test_the_facade_is_thin() -> None:
-    """What it says to its users is welcome; what it does is counted."""
-    assert lines_of_code(PACKAGE / "channel_socket.py") <= 150
+    """What it says to its users is welcome; what it does is counted, and its arguments, of which there are 15."""
+    assert lines_of_code(PACKAGE / "channel_socket.py") <= 160
 
 
 def test_the_facade_has_few_members() -> None:
