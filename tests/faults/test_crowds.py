@@ -25,7 +25,9 @@ PER_CLIENT = 128 * 1024
 """Bytes of memory that one client which never reads may cost, whatever is sent to it: 64 KB wait in its transport."""
 
 EVENT = "x" * 1024
-ROOMY = replace(SETTINGS, ping=20.0, ping_timeout=20.0, poll=20.0, limits=Limits(outbox=1000))
+PATIENT = replace(SETTINGS, hello_timeout=10.0, ping=20.0, ping_timeout=20.0, poll=20.0, body_timeout=1.5)
+"""A busy machine is not taken for a bystander that is gone."""
+ROOMY = replace(PATIENT, limits=Limits(outbox=1000))
 
 
 def resident() -> int:
@@ -105,7 +107,7 @@ BODY = f"POST /chsk?{QUERY} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n
 
 async def test_bodies_that_do_not_come_to_their_end_are_ended() -> None:
     """They are dribbled for as long as they are taken, and answered with 408 in time."""
-    chsk = faulty_server()
+    chsk = faulty_server(PATIENT)
 
     async def dribble(sock: socket.socket) -> bytes:
         loop = asyncio.get_running_loop()
@@ -119,7 +121,7 @@ async def test_bodies_that_do_not_come_to_their_end_are_ended() -> None:
         sockets: list[socket.socket] = []
         async with crowd(sockets), bystanders(chsk, f"http://127.0.0.1:{port}/chsk"):
             sockets += await asyncio.gather(*(connected(port, BODY) for _ in range(SLOW)))
-            answers = await asyncio.wait_for(asyncio.gather(*(dribble(sock) for sock in sockets)), 5)
+            answers = await asyncio.wait_for(asyncio.gather(*(dribble(sock) for sock in sockets)), 10)
             assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 408 Request Timeout"}
             assert chsk.stats["rejected 408"] == SLOW
 
@@ -127,7 +129,7 @@ async def test_bodies_that_do_not_come_to_their_end_are_ended() -> None:
 @pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
 async def test_heads_that_do_not_come_to_their_end_hold_nobody_up(server: str) -> None:
     """The application is not told of them: what ends them is the server, or the proxy in front of it."""
-    chsk = faulty_server()
+    chsk = faulty_server(PATIENT)
     async with serving(chsk, server) as port:
         sockets: list[socket.socket] = []
         async with crowd(sockets), bystanders(chsk, f"http://127.0.0.1:{port}/chsk"):

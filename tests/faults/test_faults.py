@@ -48,7 +48,7 @@ async def test_a_fault_has_its_answer_and_nobody_else_notices(fault: Fault) -> N
     noise: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
     async with faulty_server() as chsk:
-        async with bystanders(chsk, patience=1.0):
+        async with bystanders(chsk, patience=2.0):
             assert await fault.act(chsk, fault.transport) == fault.answer
             counted = {word for word, count in chsk.stats.items() if count and not word.startswith("heard ")}
             assert counted - NOISE == fault.counts
