@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 
 from sente.errors import ProtocolError, Rejected
 from sente.interfaces import Packer, Receive, Scope, Send, Wire
-from sente.transports.asgi import Connection, query_of, read_body, respond
+from sente.transports.asgi import Connection, query_of, respond
+from sente.transports.body import read_body
 from sente.transports.gate import ClassicGate, Refusal
 from sente.transports.longpoll import GONE, ExchangeLink, refuse, settled
 from sente.transports.websocket import WebSocketLink, refuse_upgrade

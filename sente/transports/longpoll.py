@@ -11,7 +11,8 @@ from sente.errors import ProtocolError, Rejected
 from sente.interfaces import Packer, Receive, Scope, Send, Wire, offer
 from sente.protocol.framing import HEADER, each_frame, read_row, write_row
 from sente.protocol.greeting import VERSION, Head, Hello, read_first
-from sente.transports.asgi import Connection, read_body, respond, wire_size
+from sente.transports.asgi import Connection, respond, wire_size
+from sente.transports.body import read_body
 from sente.transports.gate import Gate, LinkGate, Refusal
 
 METHODS = "GET, POST, OPTIONS"
