@@ -31,33 +31,27 @@ class Peer:
     """When ``timer`` fires."""
 
 
-class Peers:
+class Peers(dict[AnyClient, Peer]):
     """``peers[client]`` exists from the client's first link until its session has ended and presence has noticed."""
 
     def __init__(self, dispatcher: Dispatcher, handled: Callable[[AnyClient], None]) -> None:
+        super().__init__()
         self._dispatcher = dispatcher
         self._handled = handled  # called after each message of a client
-        self._peers: dict[AnyClient, Peer] = {}
         self._running: dict[UserId, dict[AnyClient, None]] = {}
-
-    def __len__(self) -> int:
-        return len(self._peers)
-
-    def __getitem__(self, client: AnyClient) -> Peer:
-        return self._peers[client]
 
     def clear(self) -> None:
         """Begin anew, on another event loop perhaps."""
-        self._peers.clear()
+        super().clear()
         self._running.clear()
 
     def enter(self, client: AnyClient, connection: Connection, auth: str | None) -> bool:
         """A client came with this request; whether it is a new one."""
-        peer = self._peers.get(client)
+        peer = self.get(client)
         if peer is not None:
             peer.connection, peer.auth = connection, auth
             return False
-        self._peers[client] = Peer(Lane(self._dispatcher, partial(self._handled, client)), connection, auth)
+        self[client] = Peer(Lane(self._dispatcher, partial(self._handled, client)), connection, auth)
         self._running.setdefault(client.uid, {})[client] = None
         return True
 
@@ -72,7 +66,7 @@ class Peers:
     @property
     def anyone_there(self) -> bool:
         """Whether one of them is present."""
-        return any(self._peers[client].present for client in self.everyone())
+        return any(self[client].present for client in self.everyone())
 
     def ended(self, client: AnyClient) -> None:
         """The client's session is over."""
@@ -88,7 +82,7 @@ class Peers:
 
         A timer that is set and goes off too early is left alone: most of them are put off again and again.
         """
-        peer = self._peers.get(client)
+        peer = self.get(client)
         if peer is None or (when is not None and peer.timer is not None and when >= peer.due):
             return
         if peer.timer is not None:
@@ -97,7 +91,7 @@ class Peers:
             peer.due = when
             peer.timer = loop.call_at(when, self._due, client, peer, wake)
         elif client.session.ended:
-            del self._peers[client]
+            del self[client]
 
     def _due(self, client: AnyClient, peer: Peer, wake: Callable[[AnyClient], None]) -> None:
         peer.timer = None
@@ -105,6 +99,6 @@ class Peers:
 
     def stop(self) -> None:
         """Cancel every timer."""
-        for peer in self._peers.values():
+        for peer in self.values():
             if peer.timer is not None:
                 peer.timer.cancel()

@@ -31,6 +31,8 @@ collected by uvicorn, which has its limit (``ws_max_size``) for it."""
 TEXT, BINARY, FIRST_OF_TEXT, FIRST_OF_BINARY, LAST, CLOSE = 0x81, 0x82, 0x01, 0x02, 0x80, 0x88
 """First bytes of frames, RFC 6455, 5.2."""
 
+SHORT_HEADS = {first: [bytes((first, length)) for length in range(126)] for first in (TEXT, BINARY)}
+
 MASKED = 0x80
 """The bit of the second byte that says so; every client masks."""
 
@@ -75,7 +77,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             return False
         first, payload = (TEXT, wire.encode()) if isinstance(wire, str) else (BINARY, wire)
         length = len(payload)
-        self.transport.write((bytes((first, length)) if length < 126 else _long_head(first, length)) + payload)
+        head = SHORT_HEADS[first][length] if length < 126 else _long_head(first, length)
+        self.transport.write(head + payload)
         return True
 
     def pause_writing(self) -> None:

@@ -68,7 +68,8 @@ class Lines:
     def opened(self, info: Info, now: float) -> None:
         """The handshake came: talk as it says."""
         self._info = info
-        self._talk.peer, self._talk.acks = info.limits, info.acks
+        self._talk.peer = info.limits
+        self._talk.agree(info.acks)
         self._paused = False
         self.alive(now)
         for way in self._ways.values():

@@ -28,7 +28,7 @@ class Conversation:
 
     def __init__(self, limits: Limits, *, acks: AckPolicy, peer: PeerLimits, server: bool) -> None:
         self.limits = limits
-        self.acks = acks
+        self.agree(acks)
         self.peer = peer
         self.outbox = Outbox()
         self.inbox: Inbox[Heard] = Inbox(limits.window + REACH_PER_REQUEST * limits.requests)
@@ -42,6 +42,12 @@ class Conversation:
         self._owed_bytes = 0
         self._asked_for_ack = False
         self._expected = 1  # what an unnumbered batch on the current link begins with
+
+    def agree(self, acks: AckPolicy) -> None:
+        """Acknowledge like this from now on: at a quarter of the window at the latest, or its sender would wait."""
+        self._ack_items = min(acks.items, self.limits.window // 4)
+        self._ack_bytes = min(acks.bytes, self.limits.window_bytes // 4)
+        self._ack_delay = acks.delay
 
     @property
     def full(self) -> bool:
@@ -150,11 +156,9 @@ class Conversation:
             return 0.0
         if self._told == self.inbox.top or not (owed := self._tellable - self._told):
             return None
-        # a quarter of the window at the latest, or its sender would wait for the delay
-        acks, limits = self.acks, self.limits
-        if owed >= min(acks.items, limits.window // 4) or self._owed_bytes >= min(acks.bytes, limits.window_bytes // 4):
+        if owed >= self._ack_items or self._owed_bytes >= self._ack_bytes or self._owed_since is None:
             return 0.0
-        return 0.0 if self._owed_since is None else self._owed_since + self.acks.delay
+        return self._owed_since + self._ack_delay
 
     def ack(self) -> int:
         """The acknowledgement, for a packet or head that always states it."""

@@ -108,6 +108,8 @@ class WebSocketLink:
                 continue
             self._waiting += len(wire)
             self._put({"type": "websocket.send", "text" if isinstance(wire, str) else "bytes": wire})
+        if not self._queue:
+            return
         limits = self._limits
         too_much = len(self._queue) > 2 * limits.outbox or self._waiting > 2 * limits.outbox_bytes
         if too_much and not self._closing:
