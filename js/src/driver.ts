@@ -98,9 +98,9 @@ export class Driver {
   #watchPage(): void {
     const { document } = globalThis;
     if (document) {
-      const look = (): void => this.do((core) => (core.climbs = document.visibilityState !== "hidden"));
-      document.addEventListener("visibilitychange", look);
-      look();
+      const look = (core: ClientSession): boolean => (core.climbs = document.visibilityState !== "hidden");
+      document.addEventListener("visibilitychange", () => this.do(look));
+      look(this.core);
     }
     globalThis.addEventListener?.("online", () => this.do((core, now) => core.climbSoon(now)));
   }
