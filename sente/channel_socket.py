@@ -111,6 +111,8 @@ class ChannelSocket:
         )
         self._settings = settings or ServerSettings()
         self._dispatcher = Dispatcher()
+        self.bind = self._dispatcher.bind
+        """Have a ``HandlerBinder`` fill in what handlers take beside the message; ``channel_router`` does so."""
         self._typed = Typed(events, "server")
         if self._typed.checks:
             self._dispatcher.open = self._typed.open

@@ -5,13 +5,14 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Concatenate, Generic, TypeAlias, TypeVar
 
 from sente.asking import Ask
+from sente.binding import PlainBinder
 from sente.errors import ConfigError, Disconnected, EventError, RequestFailed, SenteError
-from sente.interfaces import DataT, UserId
+from sente.interfaces import DataT, HandlerBinder, UserId
 from sente.protocol.messages import BAD_EVENT, is_event_id
 from sente.transports.asgi import Connection
 from sente.workers import Worker, Workers
@@ -61,24 +62,22 @@ class Message(Generic[DataT]):
         return self.id, self.data
 
 
-AnyHandler: TypeAlias = Callable[[Message[Any]], Any]
+AnyHandler: TypeAlias = Callable[Concatenate[Message[Any], ...], Any]
+"""What takes a message, and whatever else the binder in use can fill in."""
 H = TypeVar("H", bound=AnyHandler)
 ErrorHook: TypeAlias = Callable[[Exception, Message], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A function for one event id; a sync one runs in a thread, so that it may block."""
+    """A function for one event id."""
 
     function: AnyHandler
+    call: Callable[[Message], Awaitable[Any]]
+    """The function as the binder calls it."""
     concurrent: bool
     cancellable: bool
     """Whether it can be stopped: a thread cannot."""
-
-    async def in_thread(self, message: Message) -> Any:
-        """Call the function in a thread, and wait for what it returns."""
-        result = await asyncio.to_thread(self.function, message)
-        return await result if inspect.isawaitable(result) else result
 
 
 class Dispatcher:
@@ -88,6 +87,7 @@ class Dispatcher:
         self.on_error: ErrorHook | None = None
         self.open: Callable[[Message], EventError | None] | None = None
         """Makes of a message's plain data what the registry says; ``None``: there is no registry."""
+        self._binder: HandlerBinder = PlainBinder()
         self._handlers: dict[str, Handler] = {}
         self._streams: list[Stream] = []
         self._workers = Workers()
@@ -102,10 +102,16 @@ class Dispatcher:
             raise ConfigError(f"on({event_id!r}): this event has a handler already")
 
         def register(function: H) -> H:
-            self._handlers[event_id] = Handler(function, concurrent, inspect.iscoroutinefunction(function))
+            cancellable = inspect.iscoroutinefunction(function)
+            self._handlers[event_id] = Handler(function, self._binder.bind(function), concurrent, cancellable)
             return function
 
         return register
+
+    def bind(self, binder: HandlerBinder) -> None:
+        """Fill the parameters of all handlers by ``binder``, also of those that are registered already."""
+        bound = {id: replace(handler, call=binder.bind(handler.function)) for id, handler in self._handlers.items()}
+        self._binder, self._handlers = binder, bound
 
     async def messages(self) -> AsyncIterator[Message]:
         """Every message that has no handler, in the order of arrival, from the first iteration on."""
@@ -181,7 +187,7 @@ class Dispatcher:
             elif handler is None:
                 await self._handle_otherwise(message)
             else:
-                result = await (handler.function(message) if handler.cancellable else handler.in_thread(message))
+                result = await handler.call(message)
                 if message.reply is not None:
                     if message.id == BAD_EVENT:
                         raise _invalid_event()

@@ -234,6 +234,23 @@ class Registry(Protocol):
         ...
 
 
+@runtime_checkable
+class HandlerBinder(Protocol):
+    """How the parameters of a handler on the server are filled: ``chsk.bind(binder)``. Without one a handler takes the
+    message alone; ``channel_router`` brings one that knows FastAPI's dependencies.
+    """
+
+    def bind(self, handler: Callable[..., Any], /) -> Callable[[Any], Awaitable[Any]]:
+        """The handler as a function of a ``Message`` to await; a sync handler has to run in a thread.
+
+        Called once for each handler. What the result raises, the handler has raised: ``RequestFailed`` refuses.
+
+        Raises:
+            ConfigError: a parameter cannot be filled.
+        """
+        ...
+
+
 class ClientLink(Protocol):
     """An open WebSocket, as a client transport hands it over."""
 

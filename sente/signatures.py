@@ -1,26 +1,28 @@
 """What ``on`` returns for a typed event, so that editors know what its handler takes and returns."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from sente.dispatch import Message
 from sente.interfaces import Request
 
 D_co = TypeVar("D_co", covariant=True)
+P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Replies(Protocol[D_co]):
-    """Takes the handler of a ``Request[R]`` on the server; it returns an ``R``."""
+    """Takes the handler of a ``Request[R]`` on the server; it returns an ``R``. ``P`` is what it takes beside the
+    message, for a binder to fill in."""
 
     @overload
     def __call__(
-        self: "Replies[Request[R]]", handler: Callable[[Message[D_co]], Awaitable[R]], /
-    ) -> Callable[[Message[Any]], Awaitable[R]]: ...
+        self: "Replies[Request[R]]", handler: Callable[Concatenate[Message[D_co], P], Awaitable[R]], /
+    ) -> Callable[Concatenate[Message[Any], P], Awaitable[R]]: ...
     @overload
     def __call__(
-        self: "Replies[Request[R]]", handler: Callable[[Message[D_co]], R], /
-    ) -> Callable[[Message[Any]], R]: ...
+        self: "Replies[Request[R]]", handler: Callable[Concatenate[Message[D_co], P], R], /
+    ) -> Callable[Concatenate[Message[Any], P], R]: ...
 
 
 class Handles(Protocol[D_co]):
@@ -28,10 +30,12 @@ class Handles(Protocol[D_co]):
 
     @overload
     def __call__(
-        self, handler: Callable[[Message[D_co]], Awaitable[None]], /
-    ) -> Callable[[Message[Any]], Awaitable[None]]: ...
+        self, handler: Callable[Concatenate[Message[D_co], P], Awaitable[None]], /
+    ) -> Callable[Concatenate[Message[Any], P], Awaitable[None]]: ...
     @overload
-    def __call__(self, handler: Callable[[Message[D_co]], None], /) -> Callable[[Message[Any]], None]: ...
+    def __call__(
+        self, handler: Callable[Concatenate[Message[D_co], P], None], /
+    ) -> Callable[Concatenate[Message[Any], P], None]: ...
 
 
 class ClientReplies(Protocol[D_co]):

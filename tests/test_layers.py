@@ -27,7 +27,7 @@ DRIVER = {
     "draining",
     "trace",
 }
-DRIVER |= {"admission", "asking", "questions", "reauth", "signatures", "trace_words", "typed"}
+DRIVER |= {"admission", "asking", "binding", "questions", "reauth", "signatures", "trace_words", "typed"}
 LAYERS = {
     GROUND: {"errors"},
     CORE: {"protocol", "values"},

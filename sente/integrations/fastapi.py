@@ -1,6 +1,7 @@
 """A ``ChannelSocket`` under FastAPI."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 try:
@@ -12,6 +13,9 @@ except ImportError as error:
 
 from sente.channel_socket import ChannelSocket
 from sente.errors import ConfigError
+from sente.integrations.depends import FastAPIBinder, current_message, per_connection
+
+__all__ = ["channel_router", "current_message", "inspector_router", "per_connection"]
 
 METHODS = ["GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE", "TRACE"]
 """All that the endpoint answers itself, if only with 405, so that every answer is of one kind."""
@@ -33,11 +37,25 @@ def channel_router(
         app = FastAPI()
         app.include_router(channel_router(chsk, "/chsk"))
 
+    From then on handlers take FastAPI's dependencies beside the message, those registered before too::
+
+        @chsk.on("chat/say")
+        async def say(msg: Message, user: Annotated[User, Depends(current_user)]) -> None: ...
+
     Raises:
-        ConfigError: ``path`` does not begin with a slash, or ends with one.
+        ConfigError: ``path`` does not begin with a slash, or ends with one; or a handler takes what nothing fills.
     """
     _check_path("channel_router", path)
-    router = APIRouter(dependencies=dependencies, lifespan=chsk.lifespan)
+    binder = FastAPIBinder()
+    chsk.bind(binder)
+
+    @asynccontextmanager
+    async def lifespan(app: object) -> AsyncIterator[None]:
+        binder.app = app
+        async with chsk.lifespan(app):
+            yield
+
+    router = APIRouter(dependencies=dependencies, lifespan=lifespan)
 
     async def over_http(request: Request) -> Any:
         return Delegate(chsk)

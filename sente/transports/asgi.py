@@ -22,7 +22,7 @@ class Connection:
     ({'a': '1'}, 'c1')
     """
 
-    __slots__ = ("cookies", "headers", "query", "scope", "uid")
+    __slots__ = ("__weakref__", "cookies", "headers", "query", "scope", "uid")
 
     def __init__(self, scope: Scope, auth: str | None = None) -> None:
         self.scope = scope
