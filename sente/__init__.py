@@ -20,7 +20,7 @@ from sente.errors import (
     UnpackError,
 )
 from sente.events import EventContract, EventRegistry
-from sente.interfaces import ANONYMOUS, Packer, Registry, Request
+from sente.interfaces import ANONYMOUS, HandlerBinder, Packer, Registry, Request
 from sente.packers.handlers import TypeHandler
 from sente.presence import ConnectedUids
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
@@ -49,6 +49,7 @@ __all__ = [
     "EventContract",
     "EventError",
     "EventRegistry",
+    "HandlerBinder",
     "InvalidEvent",
     "Keyword",
     "Limits",

@@ -238,6 +238,15 @@ class Registry(Protocol):
 class HandlerBinder(Protocol):
     """How the parameters of a handler on the server are filled: ``chsk.bind(binder)``. Without one a handler takes the
     message alone; ``channel_router`` brings one that knows FastAPI's dependencies.
+    ``sente.testing.check_binder`` is the proof for another.
+
+    >>> class WithHour:
+    ...     def bind(self, handler):
+    ...         async def call(message):
+    ...             return await handler(message, hour=12)
+    ...         return call
+    >>> isinstance(WithHour(), HandlerBinder)
+    True
     """
 
     def bind(self, handler: Callable[..., Any], /) -> Callable[[Any], Awaitable[Any]]:

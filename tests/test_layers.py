@@ -47,6 +47,7 @@ THIRD_PARTY = {
     "ormsgpack": {"sente.packers.msgpack"},
     "pydantic": {"sente.events", "sente.integrations", "sente.demo"},
     "pydantic_core": {"sente.events.validation", "sente.packers.handlers", "sente.values"},
+    "pytest": {"sente.testing.plugin"},
     "redis": {"sente.brokers.redis"},
     "starlette": {"sente.integrations", "sente.cli", "sente.demo"},
     "typing_extensions": {"sente.interfaces"},

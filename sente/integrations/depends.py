@@ -12,6 +12,7 @@ from fastapi.exceptions import FastAPIError, RequestValidationError
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -50,7 +51,7 @@ class Handled(Response):
 
     def __init__(self, result: Any) -> None:
         self.result = result
-        self.background = None
+        self.background: BackgroundTask | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Keep the result; with tasks to come, the asker has it before them."""
@@ -127,16 +128,14 @@ def _served(endpoint: Callable[..., Any], overrides: Any) -> ASGIApp:
 def _endpoint(handler: Callable[..., Any], wanted: list[inspect.Parameter]) -> Callable[..., Any]:
     """The handler with a signature that FastAPI can fill in."""
     first = wanted[0].name
-    endpoint: Any
-    if inspect.iscoroutinefunction(handler):
 
-        async def endpoint(**values: Any) -> Handled:
-            return Handled(await handler(values.pop(first), **values))
-    else:
+    async def in_loop(**values: Any) -> Handled:
+        return Handled(await handler(values.pop(first), **values))
 
-        def endpoint(**values: Any) -> Handled:
-            return Handled(handler(values.pop(first), **values))
+    def in_thread(**values: Any) -> Handled:
+        return Handled(handler(values.pop(first), **values))
 
+    endpoint = in_loop if inspect.iscoroutinefunction(handler) else in_thread
     endpoint.__name__ = getattr(handler, "__name__", type(handler).__name__)
     return _with_signature(endpoint, [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in wanted])
 
