@@ -7,9 +7,10 @@ PIP_INSTALL = .venv/bin/pip install --quiet --disable-pip-version-check
 CLIENT = sente/static/client.js
 # What must be covered to the last branch: the pure core, and all that reads bytes and values from outside.
 FULLY_COVERED = sente/protocol/*,sente/packers/*,sente/events/*
+OLDEST_FASTAPI := $(shell sed -n 's/.*"fastapi>=\([0-9.]*\)".*/\1/p' pyproject.toml)
 
 .SILENT:
-.PHONY: help demo test bench check fmt clean
+.PHONY: help demo test oldest bench check fmt clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +26,10 @@ test: .make/dev $(CLIENT) ## run every test and hold the coverage
 	.venv/bin/coverage run -m pytest
 	echo "==> Asking for full branch coverage of $(FULLY_COVERED)"
 	.venv/bin/coverage report --include='$(FULLY_COVERED)' --fail-under=100
+
+oldest: .make/oldest ## run what touches FastAPI with the oldest version that pyproject.toml allows
+	echo "==> Testing with FastAPI $(OLDEST_FASTAPI)"
+	.make/oldest/bin/python -m pytest -q tests/integrations/test_fastapi.py tests/integrations/test_depends.py
 
 bench: .make/bench $(CLIENT) ## measure packers and messaging against their peers, for about five minutes
 	echo "==> Measuring the packers and their peers"
@@ -76,6 +81,14 @@ clean: ## remove everything that was installed or built here
 	echo "==> Installing the package with the tools for development"
 	$(PIP_INSTALL) --editable '.[dev]'
 	mkdir -p .make && touch .make/demo $@
+
+.make/oldest: .venv/bin/pip pyproject.toml
+	echo "==> Installing FastAPI $(OLDEST_FASTAPI) in an environment of its own"
+	rm -rf $@
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check --editable '.[server]' fastapi==$(OLDEST_FASTAPI) \
+		hypothesis pytest pytest-asyncio pytest-timeout
+	touch $@
 
 # transit-python2 has a folder of its own: it installs the same module as transit-python.
 .make/bench: .venv/bin/pip pyproject.toml benchmarks/package-lock.json

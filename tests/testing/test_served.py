@@ -158,11 +158,13 @@ async def test_what_the_startup_raises_is_raised() -> None:
 # -- the fixtures
 
 
-def run_pytest(folder: Path, source: str) -> str:
+def run_pytest(folder: Path, source: str, *options: str) -> str:
     (folder / "test_chat.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "-o", "asyncio_mode=auto"]
-    command += ["-o", "asyncio_default_fixture_loop_scope=function", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"]
+    command += options or ("-o", "asyncio_mode=auto")
+    if "no:asyncio" not in options:
+        command += ["-o", "asyncio_default_fixture_loop_scope=function"]
+    done = subprocess.run([*command, str(folder)], capture_output=True, text=True, cwd=folder, check=False)
     return done.stdout + done.stderr
 
 
@@ -173,6 +175,21 @@ def test_the_tests_of_the_guide_pass(tmp_path: Path) -> None:
     broken = shown[0].replace('"by": "ada"', '"by": "eve"')
     assert broken != shown[0]
     assert "2 failed, 2 passed" in run_pytest(tmp_path, broken)
+
+
+@pytest.mark.parametrize(
+    ("more", "options"),
+    [
+        ("pytestmark = pytest.mark.asyncio", ["-o", "asyncio_mode=strict"]),
+        (
+            'pytestmark = pytest.mark.anyio\n\n@pytest.fixture\ndef anyio_backend():\n    return "asyncio"\n',
+            ["-p", "no:asyncio"],
+        ),
+    ],
+)
+def test_the_fixtures_go_with_every_plugin_for_async_tests(tmp_path: Path, more: str, options: list[str]) -> None:
+    (shown,) = [text for _, text in blocks(GUIDE, "python") if "pytest_plugins" in text]
+    assert "4 passed" in run_pytest(tmp_path, f"{shown}\n{more}", *options)
 
 
 def test_fixtures_say_what_they_want(tmp_path: Path) -> None:
