@@ -109,6 +109,7 @@ async def test_a_dependency_sees_a_request_made_of_the_handshake(world: World, t
     def look(request: Request, connection: HTTPConnection, x_here: Annotated[str, Header()]) -> None:
         assert isinstance(connection, Request)
         assert x_here == "header"
+        assert not hasattr(request.state, "mine")
         request.state.mine = "gone with the event"
         seen.append(request)
 
@@ -132,7 +133,7 @@ async def test_a_dependency_sees_a_request_made_of_the_handshake(world: World, t
     assert first.session == {}
     assert first.client == ("127.0.0.1", 50000)
     assert first.headers["authorization"] == "Bearer token-of-ada"  # the hello's
-    assert first.state is not second.state
+    assert first is not second
 
 
 async def test_what_the_lifespan_of_the_application_left_is_there(world: World) -> None:
@@ -425,6 +426,17 @@ async def test_overrides(world: World) -> None:
         assert await client.request("a/me") == ["a test", "a test"]
         world.app.dependency_overrides.clear()
         assert (await refusal(client, "a/me"))[0] == "unauthorized"
+
+
+async def test_overrides_without_the_lifespan_of_the_application(world: World) -> None:
+    @world.chsk.on("a/me")
+    async def me(msg: Message, user: User) -> str:
+        return user
+
+    world.app.include_router(channel_router(world.chsk))
+    world.app.dependency_overrides[current_user] = lambda: "a test"
+    async with world.chsk, Client(app=world.app, url="/chsk") as client:
+        assert await client.request("a/me") == "a test"
 
 
 # -- what the asker is told
