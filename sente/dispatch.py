@@ -149,6 +149,11 @@ class Dispatcher:
         else:
             raise RequestFailed("no_handler", f"nobody handles {message.id}")
 
+    async def _fail(self, error: Exception, message: Message) -> None:
+        if message.fail is not None:  # no detail crosses the wire
+            message.fail(RequestFailed("internal", "the server could not handle this"))
+        await self._report(error, message)
+
     async def _report(self, error: Exception, message: Message) -> None:
         log.error("handler of %s: %s", message.id, error, exc_info=None if isinstance(error, SenteError) else error)
         await self._tell(error, message)
@@ -197,10 +202,14 @@ class Dispatcher:
                 message.fail(failed)
             else:
                 await self._report(failed, message)
-        except Exception as error:  # whatever a handler raises: no detail crosses the wire
-            if message.fail is not None:
-                message.fail(RequestFailed("internal", "the server could not handle this"))
-            await self._report(error, message)
+        except asyncio.CancelledError as cancelled:
+            if worker.cancelling():
+                raise
+            error = RuntimeError("something that the handler waited for was cancelled")
+            error.__cause__ = cancelled
+            await self._fail(error, message)
+        except Exception as error:
+            await self._fail(error, message)
         finally:
             job.worker = None
             self._open -= 1

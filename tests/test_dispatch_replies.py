@@ -172,6 +172,22 @@ async def test_no_detail_of_an_error_crosses_the_wire(
     assert caplog.text.count("Traceback") == 2
 
 
+async def test_a_handler_that_waited_for_what_was_cancelled_has_failed(chsk: ChannelSocket) -> None:
+    told: list[Exception] = []
+    chsk.on_error = lambda error, _: told.append(error)
+
+    @chsk.on("chat/say")
+    async def say(msg: Message) -> None:
+        shared = asyncio.get_running_loop().create_future()
+        shared.cancel()
+        await shared
+
+    client = await connect(chsk)
+    assert await client.ask("chat/say") == INTERNAL  # and does not wait for a reply until its time is over
+    assert "waited for was cancelled" in str(told[0]) and isinstance(told[0].__cause__, asyncio.CancelledError)
+    assert await client.ask("chat/say") == INTERNAL
+
+
 @over_both
 @pytest.mark.parametrize("answer", [b"bytes", float("nan"), {1: 2}, {"deep": [object()]}])
 async def test_a_reply_that_cannot_be_packed(chsk: ChannelSocket, transport: TransportName, answer: Any) -> None:
