@@ -126,6 +126,29 @@ async def test_a_client_that_asks_too_much_at_once_is_told(chsk: ChannelSocket) 
     assert await client.reply(refs[0]) == ("reply", 0)
 
 
+async def test_what_is_called_off_before_its_turn_is_done() -> None:
+    """Else a client that changes its mind often would be taken for one that the application is behind of."""
+    dispatcher, done = Dispatcher(), list[str]()
+    dispatcher.on("chat/say")(lambda _: None)
+    lane = Lane(dispatcher, lambda: done.append("done"))
+    for ref in (1, 2, 3):
+        lane.put(message(), ref)
+    lane.cancel(2)
+    assert done == ["done"]
+    lane.cancel(2)  # which is no request any more
+    assert done == ["done"]
+    await dispatcher.aclose()
+
+
+async def test_a_dispatcher_that_is_stopped_is_not_busy_with_what_it_dropped() -> None:
+    """Else the next drain would wait for it."""
+    dispatcher = Dispatcher()
+    Lane(dispatcher, lambda: None).put(message())
+    assert dispatcher.busy
+    await dispatcher.aclose()
+    assert not dispatcher.busy
+
+
 # -- the stream
 
 

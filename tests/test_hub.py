@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from sente import ANONYMOUS, ChannelSocket, ConfigError, Limits, Message, Packer
 from sente.errors import UnpackError
 from sente.interfaces import Wire
 from sente.packers.json import JsonPacker
+from sente.transports.websocket import WebSocketLink
 from tests.asgi import TRANSPORTS, AnyClient, PollClient, TransportName, WsClient, connect, until
 
 over_both = pytest.mark.parametrize("transport", TRANSPORTS)
@@ -92,6 +93,26 @@ async def test_ids_have_a_namespace(chsk: ChannelSocket, event_id: Any) -> None:
 
 
 # -- when it leaves
+
+
+async def test_what_goes_wrong_with_one_client_is_no_matter_of_the_others(
+    chsk: ChannelSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
+    await connect(chsk, "ws", "a1")
+    bob = await connect(chsk, "ws", "b1")
+    transmit = WebSocketLink.transmit
+
+    def fails_for_ada(link: WebSocketLink, wires: Sequence[Wire]) -> None:
+        if link.connection.client_id == "a1":
+            raise ZeroDivisionError
+        transmit(link, wires)
+
+    monkeypatch.setattr(WebSocketLink, "transmit", fails_for_ada)
+    chsk.broadcast("chat/said", 1, flush=True)  # to ada first
+    assert await bob.event() == ["chat/said", 1]
+    assert [type(error) for error in errors] == [ZeroDivisionError]
 
 
 @over_both
