@@ -46,7 +46,10 @@ def say(event_id: str, data: Any, packer: Packer) -> Said:
     Raises:
         PackError: ``data`` holds something the packer has no word for.
     """
-    part = _part_of([event_id, data], packer)
+    try:
+        part = _part_of([event_id, data], packer)
+    except PackError as error:
+        raise PackError(error.reason, path=error.path.replace("value[1]", "data", 1)) from error
     return Said(event_id, data, _size(part), packer, part)
 
 

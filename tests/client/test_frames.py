@@ -55,6 +55,14 @@ def test_what_is_said_is_packed_at_once() -> None:
     assert write_frame(Request(event, 5, 1), JSON) == '[["a/b",{"moves":[1]}],5,1,null,"request"]'
 
 
+@pytest.mark.parametrize("packer", [JSON, Plain(), AutoPacker()])
+def test_what_cannot_be_packed_is_found_in_the_data(packer: Any) -> None:
+    """Where the application put it, not where the packet has it."""
+    with pytest.raises(PackError) as failed:
+        say("a/b", {"items": [{"value[1]": object()}]}, packer)
+    assert failed.value.path == "data.items[0]['value[1]']"
+
+
 @pytest.mark.parametrize("peer", [(), ("msgpack",), ("gzip", "msgpack")])
 @pytest.mark.parametrize("value", ["go", [{"stone": n, "at": "先手"} for n in range(200)]])
 def test_a_reply_is_packed_for_the_variant_at_hand(value: Any, peer: tuple[str, ...]) -> None:
