@@ -21,6 +21,12 @@ export interface ClassicOptions extends Omit<Options, "packers" | "auth"> {
 
 const RESERVED = ["client-id", "csrf-token", "udt", "ppstr", "handshake?", "binary?"];
 
+class ClassicClient extends Client {
+  override async reauthenticate(): Promise<never> {
+    throw new TypeError("reauthenticate: a Sente server sees new credentials with reconnect() only");
+  }
+}
+
 /** A client of a Sente server that connects, and stays connected until `disconnect()`. */
 export function connectClassic(url = "/chsk", { packer = json, ...options }: ClassicOptions = {}): Client {
   const clash = RESERVED.find((name) => name in (options.params ?? {}));
@@ -28,7 +34,7 @@ export function connectClassic(url = "/chsk", { packer = json, ...options }: Cla
   const { auth, packers } = options as Options;
   if (auth !== undefined) throw new TypeError("auth: a Sente server has no place for it; put it into headers");
   if (packers !== undefined) throw new TypeError("packers: nothing is negotiated with a Sente server; name one packer");
-  return new Client(url, { ...options, packers: [packer] }, ClassicDriver);
+  return new ClassicClient(url, { ...options, packers: [packer] }, ClassicDriver);
 }
 
 export type { Client } from "./client.js";

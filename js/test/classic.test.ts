@@ -40,6 +40,13 @@ test("what makes no sense is refused at once", () => {
   assert.throws(() => connectClassic("http://h/chsk", { packers: [] } as ClassicOptions), /name one packer/);
 });
 
+test("new credentials are for reconnect()", async (t) => {
+  const { client, socket } = await talking(t);
+  const said = socket.sent.length;
+  await assert.rejects(client.reauthenticate("Bearer x"), /reconnect\(\) only/);
+  assert.equal(socket.sent.length, said); // nothing that the server would take for an event
+});
+
 test("it says how it is connected", async (t) => {
   const { client, socket } = await talking(t, { params: { room: "go" } });
   const { transport, packer, uid, clientId } = client.state;
