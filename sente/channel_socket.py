@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 from sente.admission import Admission
 from sente.classic import ClassicClients
+from sente.contract import ContractPage
 from sente.dispatch import Dispatcher, ErrorHook, H, Message
 from sente.draining import drain_on_signals
 from sente.errors import ConfigError, Rejected
@@ -117,7 +118,7 @@ class ChannelSocket:
         if self._typed.checks:
             self._dispatcher.open = self._typed.open
         types = tuple(types)
-        served = named_packers(packers, types)
+        self._served = served = named_packers(packers, types)
         also = classic_packer(classic, served, types)
         self._hub = Hub(self._settings, served, self._dispatcher, self.send, typed=self._typed, classic=also)
         door = Admission(self._hub, served, security, handshake_data)
@@ -263,6 +264,16 @@ class ChannelSocket:
         inspector = Inspector(self._hub.clients, lambda: self.stats)
         self._gates = traced(*self._gates, inspector.note)
         return inspector
+
+    def asyncapi(self, *, title: str = "Events", version: str = "0.1.0") -> ContractPage:
+        """A page that shows the events of ``events``: an ASGI application to mount, and the AsyncAPI document in it.
+
+        Under FastAPI ``asyncapi_router`` serves both. ``title`` and ``version`` are those of your application.
+
+        Raises:
+            ConfigError: there is no ``EventRegistry``.
+        """
+        return ContractPage(self._typed.registry, packers=self._served, title=title, version=version)
 
     # -- around
 

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from sente import csrf_token, valid_csrf_token
 from sente.demo.lines import LineCutter
 from sente.demo.lobby import Lobby
-from sente.integrations.fastapi import channel_router, inspector_router
+from sente.integrations.fastapi import asyncapi_router, channel_router, inspector_router
 
 HERE = Path(__file__).parent
 NAME_LIMIT = 32
@@ -100,6 +101,7 @@ def create_app(secret_key: str | None = None) -> FastAPI:
     app = FastAPI(title="sente demo", openapi_url=None)
     app.include_router(channel_router(lobby.chsk, "/chsk"))
     app.include_router(inspector_router(lobby.chsk, "/inspector", dependencies=[]))  # a demo has nothing to hide
+    app.include_router(asyncapi_router(lobby.chsk, "/asyncapi", title="sente demo", version=version("sente-channels")))
     app.include_router(pages(lobby, lines))  # after the channel socket, which its task needs
     app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_middleware(lines.around)

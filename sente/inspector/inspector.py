@@ -1,10 +1,7 @@
 """The page, and the figures it asks for once a second. One path serves both, so it works wherever it is put."""
 
-import base64
-import hashlib
 import itertools
 import json
-import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -14,9 +11,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from sente.interfaces import Receive, Scope, Send
+from sente.pages import HEADERS, refused, respond_with_page
 from sente.peers import AnyClient
 from sente.trace import Note
-from sente.transports.asgi import Connection, respond
+from sente.transports.asgi import query_of, respond
 from sente.transports.gate import ServerLink
 
 PAGE = Path(__file__).with_name("page.html")
@@ -51,20 +49,14 @@ class Inspector:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the page, or with ``?after=<number>`` the figures, and the notes above that number."""
-        connection = Connection(scope)
-        if scope["type"] != "http":
-            return await send({"type": "websocket.close", "code": 4405, "reason": "the inspector is a page"})
-        headers = [("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
-        if scope["method"] not in ("GET", "HEAD"):
-            return await respond(send, 405, b"", [*headers, ("allow", "GET, HEAD")])
-        after = connection.query.get("after")
+        if await refused(scope, send, "inspector"):
+            return
+        after = query_of(scope).get("after")
         if after is None:
-            content, policy = _page()
-            more = [("content-type", "text/html; charset=utf-8"), ("content-security-policy", policy)]
-            return await respond(send, 200, content, [*headers, *more])
+            return await respond_with_page(send, _page())
         known = int(after) if after.isdecimal() and len(after) < 16 else 0
         body = json.dumps(self._figures(known), default=str).encode()
-        await respond(send, 200, body, [*headers, ("content-type", "application/json")])
+        await respond(send, 200, body, [*HEADERS, ("content-type", "application/json")])
 
     def _figures(self, after: int) -> dict[str, Any]:
         rows = [_row(client, link) for client, link in self._clients()]
@@ -97,17 +89,5 @@ def _row(client: AnyClient, link: ServerLink | None) -> dict[str, Any]:
 
 
 @cache
-def _page() -> tuple[bytes, str]:
-    """The page, and a policy that lets it run nothing but itself."""
-    text = PAGE.read_text()
-
-    def hashes(tag: str) -> str:
-        parts = re.findall(rf"<{tag}[^>]*>(.*?)</{tag}>", text, re.DOTALL)
-        digests = [base64.b64encode(hashlib.sha256(part.encode()).digest()).decode() for part in parts]
-        return " ".join(f"'sha256-{digest}'" for digest in digests)
-
-    policy = (
-        f"default-src 'none'; script-src {hashes('script')}; style-src {hashes('style')}; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; require-trusted-types-for 'script'"
-    )
-    return text.encode(), policy
+def _page() -> str:
+    return PAGE.read_text()

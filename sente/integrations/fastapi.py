@@ -110,6 +110,41 @@ def inspector_router(
     return router
 
 
+def asyncapi_router(
+    chsk: ChannelSocket,
+    path: str = "/asyncapi",
+    *,
+    title: str = "Events",
+    version: str = "0.1.0",
+    dependencies: Sequence[params.Depends] | None = None,
+) -> APIRouter:
+    """A router with ``chsk.asyncapi()``: the contract as a page at ``path``, and as a document at ``path.json``.
+
+    ``title`` and ``version`` are those of your application; ``dependencies`` keep out who may not read it::
+
+        from fastapi import FastAPI
+        from sente import ChannelSocket, EventRegistry
+        from sente.integrations.fastapi import asyncapi_router
+
+        chsk = ChannelSocket(events=EventRegistry())
+        app = FastAPI()
+        app.include_router(asyncapi_router(chsk, title="Chat", version="1.2.0"))
+
+    Raises:
+        ConfigError: ``path`` does not begin with a slash, or ends with one; the socket has no ``EventRegistry``.
+    """
+    _check_path("asyncapi_router", path)
+    contract = chsk.asyncapi(title=title, version=version)
+
+    async def page(request: Request) -> Any:
+        return Delegate(contract)
+
+    router = APIRouter(dependencies=dependencies)
+    for variant in (path, f"{path}.json"):
+        router.add_api_route(variant, page, methods=["GET"], include_in_schema=False, response_class=Response)
+    return router
+
+
 class Delegate(Response):
     """Lets an ASGI application answer, on the raw connection."""
 
