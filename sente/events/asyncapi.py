@@ -1,9 +1,11 @@
 """The contract as an AsyncAPI 3.0 document: for the page, for the tools of others, and to compare two versions."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from urllib.parse import quote
 
-from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter
+from pydantic import TypeAdapter
 
 from sente.errors import ConfigError
 from sente.events.contract import EventContract
@@ -16,6 +18,9 @@ Document: TypeAlias = dict[str, Any]
 Key: TypeAlias = tuple[str, str]
 """An event's id, and which of its messages."""
 Mode: TypeAlias = Literal["validation", "serialization"]
+
+RESERVED: Final = re.compile(r"[?#{}%=]")
+"""What a channel may not have in its name, or AsyncAPI's parser stumbles over, and an event may."""
 
 SCHEMAS: Final = "#/components/schemas/"
 
@@ -44,8 +49,9 @@ def asyncapi(
 ) -> Document:
     """The document, of values that JSON has. It describes what an event is over the packer ``json``.
 
-    A channel is an event, under its id. What the server takes is described as pydantic reads it, what it sends as
-    pydantic writes it. What draft 7 of JSON Schema, which AsyncAPI builds on, has no word for is said in its words.
+    A channel is an event, under its id; what an address cannot have is encoded, ``chat/open=3F`` for ``chat/open?``.
+    What the server takes is described as pydantic reads it, what it sends as pydantic writes it. What draft 7 of JSON
+    Schema, which AsyncAPI builds on, has no word for is said in its words.
 
     >>> events = EventRegistry()
     >>> typing = events.event("chat/typing", of=list[str], direction="to-client")
@@ -59,14 +65,15 @@ def asyncapi(
         packers: What the server speaks: content types by the packers' names.
 
     Raises:
-        ConfigError: a type names another that is not defined, or has no schema; says which event.
+        ConfigError: a type names another that is not defined, or gives no schema; says which event.
     """
     payloads, schemas = _schemas(events)
     channels: Document = {}
     operations: Document = {}
     for contract in events.contracts.values():
-        channels[contract.id] = _channel(contract, payloads)
-        operations |= {f"{way.action}:{contract.id}": _operation(contract, way) for way in _ways(contract)}
+        address = _address(contract)
+        channels[address] = _channel(contract, payloads)
+        operations |= {f"{way.action}:{address}": _operation(contract, way) for way in _ways(contract)}
     spoken = {"x-sente-packers": dict(packers)} if packers else {}
     return {
         "asyncapi": "3.0.0",
@@ -76,6 +83,19 @@ def asyncapi(
         "operations": operations,
         "components": {"schemas": schemas},
     }
+
+
+def id_of(channel: str) -> str:
+    """The event's id, by the channel's name.
+
+    >>> id_of("chat/open=3F")
+    'chat/open?'
+    """
+    return re.sub("=([0-9A-F]{2})", lambda found: chr(int(found[1], 16)), channel)
+
+
+def _address(contract: EventContract[Any]) -> str:
+    return RESERVED.sub(lambda found: f"={ord(found[0]):X}", contract.id)
 
 
 def _ways(contract: EventContract[Any]) -> Iterator[Way]:
@@ -91,7 +111,7 @@ def _said(contract: EventContract[Any]) -> Iterator[tuple[str, Mode, Checked]]:
 
 
 def _channel(contract: EventContract[Any], payloads: Mapping[Key, Any]) -> Document:
-    channel: Document = {"address": contract.id}
+    channel: Document = {"address": _address(contract), "title": contract.id}
     if contract.doc:
         channel |= {"summary": contract.doc.split("\n\n")[0].replace("\n", " "), "description": contract.doc}
     channel["messages"] = {}
@@ -108,7 +128,7 @@ def _channel(contract: EventContract[Any], payloads: Mapping[Key, Any]) -> Docum
 
 
 def _operation(contract: EventContract[Any], way: Way) -> Document:
-    channel = f"#/channels/{contract.id.replace('~', '~0').replace('/', '~1')}"
+    channel = f"#/channels/{quote(_address(contract).replace('~', '~0').replace('/', '~1'))}"
     operation: Document = {
         "action": way.action,
         "channel": {"$ref": channel},
@@ -133,9 +153,11 @@ def _schemas(events: EventRegistry) -> tuple[dict[Key, Any], Document]:
                 check.adapter.rebuild(raise_errors=True)
                 check.adapter.json_schema(mode=mode, schema_generator=Schemas)
                 inputs.append(((contract.id, said), mode, check.adapter))
-        except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        except ConfigError:
+            raise
+        except Exception as error:  # pydantic's own, and whatever a type raises when it is asked for its schema
             reason = str(error).split("\n", 1)[0]
-            raise ConfigError(f"event {contract.id!r}: its type has no schema yet: {reason}") from error
+            raise ConfigError(f"event {contract.id!r}: its type gives no schema: {reason}") from error
     found, shared = TypeAdapter.json_schemas(inputs, ref_template=f"{SCHEMAS}{{model}}", schema_generator=Schemas)
     named = shared.get("$defs", {})
     return {key: draft_7(schema) for (key, _), schema in found.items()}, {

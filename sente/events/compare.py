@@ -94,28 +94,25 @@ class Comparison:
         yield from (Change(where, f"may be {_name(choice)} now", Effect.MORE) for choice in come)
 
     def _choice(self, old: Schema, new: Schema, where: str) -> Iterator[Change]:
-        match _kind(old), _kind(new):
-            case "enum", "enum":
-                for value in old["enum"]:
-                    if value not in new["enum"]:
-                        yield Change(where, f"may be {_short(value)} no more", Effect.LESS)
-                for value in new["enum"]:
-                    if value not in old["enum"]:
-                        yield Change(where, f"may be {_short(value)} now", Effect.MORE)
-            case "enum", _:  # who knows which of the values keep its limits
-                limited = _without(new, REMARKS | STRUCTURE)
-                yield Change(where, f"{_name(old)} → {_name(new)}", Effect.OTHER if limited else Effect.MORE)
-            case _, "enum":
-                limited = _without(old, REMARKS | STRUCTURE)
-                yield Change(where, f"{_name(old)} → {_name(new)}", Effect.OTHER if limited else Effect.LESS)
-            case before, after:
-                if before != after:  # integer and number
-                    yield Change(where, f"{before} → {after}", Effect.MORE if after == "number" else Effect.LESS)
-                yield from _limits(old, new, where)
-                if after == "object":
-                    yield from self._fields(old, new, where)
-                if after == "array":
-                    self._items(old, new, where)
+        before, after = _kind(old), _kind(new)
+        if before == after == "enum":
+            gone = [value for value in old["enum"] if value not in new["enum"]]
+            come = [value for value in new["enum"] if value not in old["enum"]]
+            yield from (Change(where, f"may be {_short(value)} no more", Effect.LESS) for value in gone)
+            yield from (Change(where, f"may be {_short(value)} now", Effect.MORE) for value in come)
+            return
+        if before != after:  # a value and its type, or integer and number
+            effect = Effect.MORE if _within(old, new) else Effect.LESS
+            if "enum" in (before, after):  # who knows which of the values keep the limits of the type
+                limits = _without(new if before == "enum" else old, REMARKS | STRUCTURE)
+                yield Change(where, f"{_name(old)} → {_name(new)}", Effect.OTHER if limits else effect)
+                return
+            yield Change(where, f"{before} → {after}", effect)
+        yield from _limits(old, new, where)
+        if after == "object":
+            yield from self._fields(old, new, where)
+        if after == "array":
+            self._items(old, new, where)
 
     def _fields(self, old: Schema, new: Schema, where: str) -> Iterator[Change]:
         olds, news = mapping(old.get("properties")), mapping(new.get("properties"))

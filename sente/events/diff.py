@@ -5,15 +5,18 @@ client has never seen it. Fields that a side does not know are no harm, unless i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
 
 from sente.errors import ConfigError
+from sente.events.asyncapi import id_of
 from sente.events.compare import Comparison, Effect, mapping
 
 TAKEN: Final = frozenset({"from-client", "reply-from-client"})
 """The messages that the server takes; it sends the others."""
+
+UNKNOWN_FIELDS: Final = "x-sente-unknown-fields"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ def diff(old: Any, new: Any) -> list[Difference]:
         raise ConfigError("a document is nested too deep to be compared") from error
     gone = [Difference(event, "", "removed", True) for event in olds if event not in news]
     come = [Difference(event, "", "added", False) for event in news if event not in olds]
-    return [*gone, *chain.from_iterable(found), *come]
+    changes = [*gone, *chain.from_iterable(found), *come]
+    return [replace(change, event=id_of(change.event)) for change in changes]
 
 
 def _event(old: Any, new: Any, event: str) -> list[Difference]:
@@ -69,9 +73,6 @@ def _event(old: Any, new: Any, event: str) -> list[Difference]:
         if said not in olds:  # who was asked for nothing so far will not answer
             found.append(Difference(event, said, "added", said == "reply-from-client" and "from-server" in olds))
     return found
-
-
-UNKNOWN_FIELDS: Final = "x-sente-unknown-fields"
 
 
 def _around(old: Any, new: Any, event: str, before: Any, after: Any, *, taken: bool) -> Iterator[Difference]:
