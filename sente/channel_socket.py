@@ -117,8 +117,7 @@ class ChannelSocket:
         self._typed = Typed(events, "server")
         if self._typed.checks:
             self._dispatcher.open = self._typed.open
-        types = tuple(types)
-        self._served = served = named_packers(packers, types)
+        self._served = served = named_packers(packers, types := tuple(types))
         also = classic_packer(classic, served, types)
         self._hub = Hub(self._settings, served, self._dispatcher, self.send, typed=self._typed, classic=also)
         door = Admission(self._hub, served, security, handshake_data)

@@ -23,10 +23,8 @@ one says what the server takes no more, or gets what it has never seen.
 STATUS: Final = "Exit status: 0 if nothing is breaking, 1 if something is, 2 if they cannot be compared."
 TARGET: Final = "module:name of a ChannelSocket or an EventRegistry"
 
-Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-
-def add_to(commands: "Commands") -> None:
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the commands to the parser."""
     made = commands.add_parser("asyncapi", help="print the contract of a server", description=ABOUT_ASYNCAPI)
     made.add_argument("target", metavar="MODULE:NAME", help=f"{TARGET}, for example app:chsk")

@@ -248,7 +248,7 @@ def schema(payload: Any, **schemas: Any) -> Document:
 
 def test_words_beside_a_reference_that_comes_back_end() -> None:
     beside = {"allOf": [{"$ref": "#/components/schemas/A"}], "minProperties": 1}
-    node = {
+    node: dict[str, Any] = {
         "type": "object",
         "properties": {"a": beside, "b": {"type": ["object", "null"], "properties": {"c": beside}}},
     }
