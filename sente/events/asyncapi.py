@@ -56,7 +56,7 @@ def asyncapi(
     >>> events = EventRegistry()
     >>> typing = events.event("chat/typing", of=list[str], direction="to-client")
     >>> asyncapi(events)["channels"]["chat/typing"]["messages"]["from-server"]["payload"]
-    {'items': {'type': 'string'}, 'type': 'array'}
+    {'type': 'array', 'items': {'type': 'string'}}
 
     Args:
         events: The contract.

@@ -294,3 +294,20 @@ async def test_the_inspector_shows_who_is_there_and_what_travels(demo: Demo) -> 
         await expect(inspector.page.locator("#quiet")).to_have_text("Nothing fits the filter.")
         assert "a secret" not in await inspector.page.content()
         assert inspector.complaints == []
+
+
+async def test_the_contract_lists_what_the_lobby_says(demo: Demo) -> None:
+    async with demo() as visit:
+        watcher = await visit()
+        async with watcher.page.context.expect_page() as opened:
+            await watcher.page.get_by_role("link", name="contract").click()
+        contract = Tab(await opened.value, f"{watcher.url}asyncapi")
+        await expect(contract.page.get_by_role("heading", name="sente demo")).to_be_visible()
+        assert await contract.page.locator("article h2").all_text_contents() == [
+            *("chat/said", "chat/say", "chat/typing", "lobby/online"),
+            *("Online", "Said", "Say", "Typist"),
+        ]
+        document = await contract.page.request.get(f"{contract.url}.json")
+        assert "chat/say" in (await document.json())["channels"]
+        await contract.page.get_by_label("Search").fill("key")
+        assert contract.complaints == []

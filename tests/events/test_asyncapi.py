@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, computed_field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema, computed_field, field_validator
 from typing_extensions import TypedDict
 
 from sente import ConfigError, EventRegistry, Request
 from sente.demo.lobby import events as demo
 from sente.events.asyncapi import asyncapi
 from tests.events.contract import PLAIN, contract
+from tests.packers.examples import MONEY, Money
 
 ROOT = Path(__file__).parent.parent.parent
 T = TypeVar("T")
@@ -49,12 +50,14 @@ class Loose(TypedDict, total=False):
     at: float
 
 
+def since(schema: dict[str, Any]) -> None:
+    schema["x-since"] = object()
+
+
 class Odd(BaseModel):
     """Whatever JSON schema has no word for, or JSON no value."""
 
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True, json_schema_extra=lambda schema: schema.update({"x-since": object()})
-    )
+    model_config = ConfigDict(arbitrary_types_allowed=True, json_schema_extra=since)
 
     code: Annotated[Any, Field(default_factory=dict)]
     far: float = float("inf")
@@ -206,6 +209,16 @@ class Star(BaseModel):
     companion: Annotated["Star | None", Field(description="the one beside it")] = None
     home: Annotated[Cat, Field(description="beside a reference")]
     spot: Annotated[Any, Field(json_schema_extra={"prefixItems": [{"type": "integer"}], "items": False})] = None
+
+
+def test_a_type_with_a_handler_may_be_given_a_schema() -> None:
+    events = EventRegistry()
+    events.event("shop/bare", of=Annotated[Money, MONEY])
+    events.event("shop/price", of=Annotated[Money, MONEY, WithJsonSchema({"type": "array"})])
+    channels = asyncapi(events)["channels"]
+    assert channels["shop/bare"]["messages"]["from-server"]["payload"] == {}
+    assert channels["shop/price"]["messages"]["from-client"]["payload"] == {"type": "array"}
+    assert channels["shop/price"]["messages"]["from-server"]["payload"] == {"type": "array"}
 
 
 def test_what_stands_beside_a_reference_is_kept() -> None:
