@@ -34,6 +34,7 @@ from sente.transports.longpoll import LongPollTransport
 from sente.transports.script import ClientScript
 from sente.transports.websocket import WebSocketTransport
 from sente.typed import Typed
+from sente.versions import Versions
 
 D = TypeVar("D")
 R = TypeVar("R")
@@ -120,7 +121,8 @@ class ChannelSocket:
         self._served = served = named_packers(packers, types := tuple(types))
         also = classic_packer(classic, served, types)
         self._hub = Hub(self._settings, served, self._dispatcher, self.send, typed=self._typed, classic=also)
-        door = Admission(self._hub, served, security, handshake_data)
+        versions = Versions(self._typed.registry, self._hub.stats)
+        door = Admission(self._hub, served, security, handshake_data, versions)
         Renewals(self._hub, door, security, self._dispatcher, self.send)
         self._gates: tuple[Gate, ClassicGate] = door, ClassicClients(self._hub, door)
         if trace:

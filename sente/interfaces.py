@@ -260,6 +260,15 @@ class HandlerBinder(Protocol):
         ...
 
 
+@runtime_checkable
+class HashedRegistry(Registry, Protocol):
+    """A registry that says which version of each event it has, so that the two sides find out when they differ."""
+
+    def hashes(self) -> Mapping[str, str]:
+        """A short hash of each event by its id, the same in each process."""
+        ...
+
+
 class ClientLink(Protocol):
     """An open WebSocket, as a client transport hands it over."""
 

@@ -14,7 +14,7 @@ import type { Options } from "./options.js";
 import { json } from "./packers/json.js";
 import type { Packer } from "./packers/packer.js";
 
-export interface ClassicOptions extends Omit<Options, "packers" | "auth"> {
+export interface ClassicOptions extends Omit<Options, "packers" | "auth" | "contract"> {
   /** What both sides speak by agreement; nothing is negotiated. Default: `json`. */
   packer?: Packer;
 }

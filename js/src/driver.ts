@@ -48,6 +48,7 @@ export class Driver {
       transport: options.transport ?? "auto",
       epoch: Date.now() / 1000 - clock(),
       renewable: isRenewable(options),
+      contract: options.contract,
     });
     this.#watchPage();
     this.address(); // what is wrong with the URL is thrown here, to its author

@@ -9,15 +9,27 @@
  */
 
 import { Client } from "./client.js";
+import type { Contract } from "./core/contract.js";
 import type { Options } from "./options.js";
+import type { EventMap, Named, TypedClient } from "./typed.js";
 
-/** A client that connects, and stays connected until `disconnect()`. */
+/**
+ * A client that connects, and stays connected until `disconnect()`. With what `sente types` generates it knows the
+ * events: `connect("/chsk", { contract })`, or `connect<Events>("/chsk")`.
+ */
+export function connect<E extends EventMap>(
+  url: string | undefined,
+  options: Options & { contract: Contract<E> },
+): TypedClient<E>;
+export function connect<E extends EventMap = never>(...args: Named<E, [url?: string, options?: Options]>): TypedClient<E>;
+export function connect(url?: string, options?: Options): Client;
 export function connect(url = "/chsk", options: Options = {}): Client {
   return new Client(url, options);
 }
 
 export type { Client, ClientEvents, Handler, RequestOptions, StateChange } from "./client.js";
 export type { ClientState, Closed, CloseReason, Transport, Wanted } from "./core/client-state.js";
+export type { Contract, ContractDifference } from "./core/contract.js";
 export type { SettingsOverrides } from "./core/settings.js";
 export {
   Disconnected,
@@ -33,5 +45,6 @@ export { auto, type AutoOptions } from "./packers/auto.js";
 export { json } from "./packers/json.js";
 export { READ_DEPTH, WRITE_DEPTH, type Packer, type Wire } from "./packers/packer.js";
 export { Types, type Reduced, type TypeHandler } from "./packers/types.js";
+export type { EventMap, TypedClient, TypedEvent } from "./typed.js";
 export { Char, Decimal, Keyword, Sym, TaggedValue, Uri, UUID } from "./values.js";
 export type { WebSocketClass, WebSocketLike } from "./websocket.js";

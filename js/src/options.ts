@@ -1,4 +1,5 @@
 import type { ClientState, Closed, Wanted } from "./core/client-state.js";
+import type { Contract } from "./core/contract.js";
 import { clientSettings, type ClientSettings, type SettingsOverrides } from "./core/settings.js";
 import type { Fetch } from "./longpoll.js";
 import { auto } from "./packers/auto.js";
@@ -28,6 +29,8 @@ export interface Options {
    * server warns that they are about to expire.
    */
   auth?: Source<string | null | undefined>;
+  /** What the page was built for, from `sente types`: `state.contract` says when the server has come to another one. */
+  contract?: Contract;
   /** Times, in milliseconds, and limits in place of the defaults. */
   settings?: SettingsOverrides;
   /** Default: the global one. Node before version 22 has none: pass that of `ws`. */

@@ -32,6 +32,7 @@ class Player {
       transport: scenario.transport ?? "ws",
       epoch: EPOCH,
       renewable: scenario.renewable ?? false,
+      contract: scenario.contract,
     });
     this.#state = this.core.state;
     this.steps = [...(DEFAULTS.begin[scenario.begin] ?? []), ...scenario.steps];

@@ -35,6 +35,7 @@ from sente.protocol.settings import ClientSettings
 from sente.transports.bad_connection import CUT, bad_transport, check_rate
 from sente.transports.client_asgi import AsgiTransport
 from sente.typed import Typed
+from sente.versions import contract_of
 
 log = logging.getLogger("sente.client")
 
@@ -256,6 +257,7 @@ class Client(Hearing):
             from sente.transports.client_network import NetworkTransport  # its libraries are an extra
 
             transport = NetworkTransport()
+        self._core.contract = contract_of(self._typed.registry)
         self._driver.start(bad_transport(transport, self._bad_connection_rate))
 
     # -- talking

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args, overload
 
 from sente.errors import ConfigError, InvalidEvent, UnknownEvent
 from sente.events.contract import Delivery, Direction, EventContract, NotYetDefined, doc_of, reply_of
+from sente.events.hashes import UNDEFINED, event_hash
 from sente.events.validation import Extra
 from sente.protocol.messages import Side, is_event_id
 
@@ -44,6 +45,7 @@ class EventRegistry:
         self._strict = strict
         self._extra: Extra | None = extra
         self._contracts: dict[str, EventContract[Any]] = {}
+        self._hashes: dict[str, str] = {}
         self._handles: dict[object, str] = {}  # classes, and contracts as ``event`` has returned them
 
     # -- what there is
@@ -198,6 +200,13 @@ class EventRegistry:
     def deadline(self, event_id: str, /) -> float | None:
         """Seconds that a request waits for its reply. Raises ``UnknownEvent``."""
         return self._find(event_id).deadline
+
+    def hashes(self) -> Mapping[str, str]:
+        """A short hash of each event by its id: two sides with the same agree on what it carries."""
+        for event_id, contract in self._contracts.items():
+            if self._hashes.get(event_id, UNDEFINED) == UNDEFINED:  # else it stays what it is
+                self._hashes[event_id] = event_hash(contract)
+        return MappingProxyType(self._hashes)
 
     # -- within
 

@@ -15,7 +15,8 @@ from sente.protocol.classic import no_welcome
 from sente.protocol.client_dialogue import Dialogue
 from sente.protocol.client_lines import Lines, Way
 from sente.protocol.client_state import ClientState, Closed
-from sente.protocol.greeting import VERSION, Info, number, read_info
+from sente.protocol.contract import Contract
+from sente.protocol.greeting import VERSION, Info, number, read_info, write_hello
 from sente.protocol.messages import BYE, Event, Handshake, Packet, Ping, Pong
 from sente.protocol.requests import NEVER
 from sente.protocol.route import TERMINAL, Route, Wanted, retry_after
@@ -59,6 +60,8 @@ class ClientSession:
         self._server_left = -NEVER  # when the server took leave
         self._attempt_at = NEVER
         self._climb_at = NEVER
+        self.contract: Contract | None = None
+        """What the application calls its events, if they are typed: set before ``connect``."""
         self.state = ClientState(client_id=new_client_id())
 
     # -- the application's side
@@ -258,22 +261,15 @@ class ClientSession:
     def _greet(self, link: Link, now: float) -> None:
         self._phase = Phase.GREETING
         self._lines.wait_until(link, now + self._settings.handshake_timeout)
-        limits = self._settings.limits
-        hello: dict[str, Any] = {
-            "hello": VERSION,
-            "session": self._token,
-            "n": self._lines.count(),
-            "ack": self._dialogue.talk.greet(),
-            "limits": {"packet": limits.packet, "window": limits.window, "bytes": limits.window_bytes},
-        }
-        if (got := self._dialogue.talk.inbox.top) > hello["ack"]:
-            hello["got"] = got
+        n, ack, got = self._lines.count(), self._dialogue.talk.greet(), self._dialogue.talk.inbox.top
+        hello = write_hello(self._token, n, ack, got, self._settings.limits, self.contract)
         self._actions.append(SayHello(link, self._route.next, hello))
 
     def _handshake(self, handshake: Handshake, now: float) -> None:
         if self._phase is not Phase.GREETING:
             raise ProtocolError("a handshake nobody asked for")
         info, uid = read_info(handshake.info), handshake.uid
+        differs = self.contract and self.contract.differs(handshake.info)
         if info.resumed:
             self._dialogue.talk.outbox.rewind(info.ack)
             lost: int | None = 0
@@ -295,6 +291,7 @@ class ClientSession:
             uid=uid,
             auth_expires=None,
             handshake_data=handshake.data,
+            contract=differs,
             resumed=info.resumed,
             lost=lost,
         )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from sente.protocol.contract import ContractDifference
+
 CloseReason: TypeAlias = Literal[
     "requested-disconnect", "requested-reconnect", "downgrading-ws-to-poll", "refused", "replaced", "bye", "unexpected"
 ]
@@ -43,6 +45,9 @@ class ClientState:
     uid: Any = None
     """Who the server says this is."""
     handshake_data: Any = None
+    contract: ContractDifference | None = None
+    """How the typed events of the server differ from this client's: it is of another version. None: they do not, or
+    one of the two has none."""
     packer: str | None = None
     resumed: bool = False
     """Whether the session went on after the last interruption."""

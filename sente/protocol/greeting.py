@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sente.errors import ProtocolError
+from sente.protocol.contract import Contract, check_hash
 from sente.protocol.messages import MAX_NUMBER
 from sente.protocol.settings import AckPolicy, Limits, ServerSettings
 
@@ -40,11 +41,14 @@ class Hello:
     auth: str | None = field(repr=False)
     limits: PeerLimits
     got: int
+    contract: str | None = None
+    """The hash of the client's events, if they are typed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What the driver puts into a handshake; ``session`` holds ``session resumed lost prev since_start uptime``."""
+    """What the driver puts into a handshake; ``session`` holds ``session resumed lost prev since_start uptime``, and
+    ``contract events``."""
 
     uid: Any
     data: Any
@@ -90,7 +94,21 @@ def read_hello(plain: Any) -> Hello:
             window_bytes=number(limits, "bytes", 1, own.window_bytes),
         ),
         got=number(plain, "got", 0, plain["ack"]),
+        contract=check_hash(text(plain, "contract")),
     )
+
+
+def write_hello(
+    session: str | None, n: int, ack: int, got: int, limits: Limits, contract: Contract | None
+) -> dict[str, Any]:
+    """A hello, to be completed with ``csrf`` and ``auth``; see ``Hello``."""
+    hello: dict[str, Any] = {"hello": VERSION, "session": session, "n": n, "ack": ack}
+    hello["limits"] = {"packet": limits.packet, "window": limits.window, "bytes": limits.window_bytes}
+    if got > ack:
+        hello["got"] = got
+    if contract is not None:
+        hello["contract"] = contract.hash
+    return hello
 
 
 def read_first(wire: str | bytes) -> Hello | Head:

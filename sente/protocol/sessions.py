@@ -1,14 +1,16 @@
 """Which session a hello continues, and what is told of one that is gone (§4)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sente.protocol.actions import Link, TransportName
 from sente.protocol.greeting import Greeting, Hello
 from sente.protocol.server_session import ServerSession, Tombstone
 from sente.protocol.settings import ServerSettings
+
+NO_CONTRACT: Final[Mapping[str, Any]] = {}
 
 
 @dataclass(slots=True, eq=False)
@@ -61,18 +63,26 @@ class Sessions:
         return self._clients.get(token)
 
     def meet(
-        self, link: Link, transport: TransportName, hello: Hello, client_id: str, uid: Any, data: Any, now: float
+        self,
+        link: Link,
+        transport: TransportName,
+        hello: Hello,
+        client_id: str,
+        uid: Any,
+        data: Any,
+        now: float,
+        contract: Mapping[str, Any] = NO_CONTRACT,
     ) -> Client:
         """Attach ``link`` to the session that ``hello`` asks for, or to a new one; the client it belongs to.
 
         Resuming needs the token, the same client-id and the same user. A hello without a valid token never touches
-        another session of that client-id.
+        another session of that client-id. ``contract`` is what the handshake says of the server's events.
         """
         client = self._clients.get(hello.session or "")
         grave = self._graves.get(hello.session or "")
         if client is not None and client.client_id == client_id:
             if client.uid == uid:
-                told = {"session": client.token, "resumed": True, "lost": 0, "prev": None}
+                told = {"session": client.token, "resumed": True, "lost": 0, "prev": None, **contract}
                 client.session.attach(link, transport, hello, Greeting(uid, data, told), now, ack=hello.ack)
                 return client
             client.session.close(4410, "another user is logged in", now, word="user")
@@ -85,7 +95,7 @@ class Sessions:
             session = ServerSession(self._settings, hello.limits, now)
             client = Client(self._new_token(), client_id, uid, session, grave)
             self._clients[client.token] = client
-        told = {"session": client.token, "resumed": False, **self._lost(hello, grave, uid, now)}
+        told = {"session": client.token, "resumed": False, **self._lost(hello, grave, uid, now), **contract}
         if grave is not None and grave.successor is None:
             grave.missed += self._broadcasts
             grave.successor = client

@@ -10,6 +10,7 @@ import pytest
 import sente.errors
 from sente.protocol import actions as act
 from sente.protocol.client_session import ClientSession
+from sente.protocol.contract import Contract
 from sente.protocol.messages import Event, read_packet, write_packet
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits
 
@@ -34,6 +35,8 @@ class Player:
             epoch=EPOCH,
             renewable=scenario.get("renewable", False),
         )
+        if "contract" in scenario:
+            self.core.contract = Contract(**scenario["contract"])
         self.state = self.core.state
         self.steps = DEFAULTS["begin"].get(scenario.get("begin"), []) + scenario["steps"]
 
@@ -159,6 +162,7 @@ def _holds(expected: Any, got: Any) -> bool:
         return all(
             _holds(value, got[key] if isinstance(got, dict) else getattr(got, key)) for key, value in expected.items()
         )
+    got = list(got) if isinstance(got, tuple) else got
     return bool(expected == (round(got, 6) if isinstance(got, float) else got))
 
 

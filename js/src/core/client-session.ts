@@ -3,6 +3,7 @@ import type { ClientAction, Link } from "./actions.js";
 import { Dialogue } from "./client-dialogue.js";
 import { Lines, NEVER, type Way } from "./client-lines.js";
 import { changed, initialState, type ClientState, type Closed, type CloseReason, type Wanted } from "./client-state.js";
+import { difference } from "./contract.js";
 import { number, readInfo, VERSION, writeHello, type Info } from "./greeting.js";
 import { BYE, isObject, type ChannelEvent, type Handshake, type Packet, type PlainObject } from "./messages.js";
 import { isTerminal, retryAfter, Route } from "./route.js";
@@ -246,13 +247,15 @@ export class ClientSession {
     this.lines.waitUntil(link, now + this.settings.handshakeTimeout);
     const n = this.lines.count();
     const ack = this.#dialogue.talk.greet();
-    const hello = writeHello(this.#token, n, ack, this.#dialogue.talk.inbox.top, this.settings.limits);
+    const { limits } = this.settings;
+    const hello = writeHello(this.#token, n, ack, this.#dialogue.talk.inbox.top, limits, this.#options.contract);
     this.actions.push({ type: "sayHello", link, transport: this.route.next, hello });
   }
 
   #handshake(handshake: Handshake, now: number): void {
     if (this.phase !== "greeting") throw new ProtocolError("a handshake nobody asked for");
     const info = readInfo(handshake.info);
+    const contract = difference(this.#options.contract, handshake.info);
     let lost: number | null = 0;
     if (info.resumed) {
       this.#dialogue.talk.outbox.rewind(info.ack);
@@ -272,7 +275,7 @@ export class ClientSession {
     const transport = this.route.next;
     const { resumed } = info;
     const open = { transport, open: true, everOpened: true, firstOpen, authExpires: null };
-    this.set({ ...open, uid, handshakeData, resumed, lost });
+    this.set({ ...open, uid, handshakeData, contract, resumed, lost });
   }
 
   // What the application may have missed since it was last open.

@@ -1,3 +1,4 @@
+import type { ContractDifference } from "./contract.js";
 import { isObject } from "./messages.js";
 
 export type Transport = "ws" | "poll";
@@ -38,6 +39,11 @@ export interface ClientState {
   /** Who the server says this is. */
   readonly uid: unknown;
   readonly handshakeData: unknown;
+  /**
+   * How the typed events of the server differ from this client's: it is of another version. Null: they do not, or one of
+   * the two has none.
+   */
+  readonly contract: ContractDifference | null;
   readonly packer: string | null;
   /** Whether the session went on after the last interruption. */
   readonly resumed: boolean;
@@ -68,6 +74,7 @@ export function initialState(clientId: string): ClientState {
     firstOpen: false,
     uid: null,
     handshakeData: null,
+    contract: null,
     packer: null,
     resumed: false,
     lost: 0,

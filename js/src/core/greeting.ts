@@ -1,6 +1,7 @@
 // How two sides meet: the hello and the handshake's info. JSON objects; unknown keys are ignored.
 
 import { ProtocolError } from "../errors.js";
+import type { Contract } from "./contract.js";
 import { checkNumber, isObject, type PlainObject } from "./messages.js";
 import type { AckPolicy, Limits } from "./settings.js";
 
@@ -19,6 +20,8 @@ export interface Hello {
   ack: number;
   /** How far it has received, if that is further. */
   got?: number;
+  /** The hash of the client's events, if they are typed. */
+  contract?: string;
   limits: { packet: number; window: number; bytes: number };
 }
 
@@ -38,9 +41,19 @@ export interface Info {
 }
 
 /** `ack` and `got`: how far the client has acknowledged and received in the session it wants back. */
-export function writeHello(session: string | null, n: number, ack: number, got: number, limits: Limits): Hello {
+export function writeHello(
+  session: string | null,
+  n: number,
+  ack: number,
+  got: number,
+  limits: Limits,
+  contract: Contract | undefined,
+): Hello {
   const { packet, window, windowBytes: bytes } = limits;
-  return { hello: VERSION, session, n, ack, limits: { packet, window, bytes }, ...(got > ack ? { got } : {}) };
+  const hello: Hello = { hello: VERSION, session, n, ack, limits: { packet, window, bytes } };
+  if (got > ack) hello.got = got;
+  if (contract) hello.contract = contract.hash;
+  return hello;
 }
 
 /** Reads the handshake's info; throws a `ProtocolError` that names the field. */

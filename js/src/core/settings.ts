@@ -1,6 +1,7 @@
 // Every time and limit, with its default. Times are seconds here, sizes are bytes; Python's settings.py has the reasons.
 
 import type { Wanted } from "./client-state.js";
+import type { Contract } from "./contract.js";
 
 /** When an acknowledgement is sent alone, if no other packet takes it along. */
 export interface AckPolicy {
@@ -70,6 +71,8 @@ export interface SessionOptions {
   epoch?: number;
   /** Whether credentials are asked anew for each attempt: then one refusal is no last word. */
   renewable?: boolean;
+  /** What the application calls its events, if they are typed. */
+  contract?: Contract | undefined;
 }
 
 const DEFAULTS: ClientSettings = {
