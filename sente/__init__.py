@@ -23,6 +23,7 @@ from sente.events import EventContract, EventRegistry
 from sente.interfaces import ANONYMOUS, HandlerBinder, Packer, Registry, Request
 from sente.packers.handlers import TypeHandler
 from sente.presence import ConnectedUids
+from sente.protocol.contract import ContractDifference
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
 from sente.push import Receipt
 from sente.security import allow_origin, csrf_token, valid_csrf_token
@@ -44,6 +45,7 @@ __all__ = [
     "ConfigError",
     "ConnectedUids",
     "Connection",
+    "ContractDifference",
     "Disconnected",
     "Event",
     "EventContract",

@@ -206,7 +206,7 @@ class EventRegistry:
         for event_id, contract in self._contracts.items():
             if self._hashes.get(event_id, UNDEFINED) == UNDEFINED:  # else it stays what it is
                 self._hashes[event_id] = event_hash(contract)
-        return MappingProxyType(self._hashes)
+        return dict(self._hashes)
 
     # -- within
 

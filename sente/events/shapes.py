@@ -58,8 +58,7 @@ class _Shapes(GenerateJsonSchema):
     def dict_schema(self, schema: core_schema.DictSchema) -> Schema:
         written = super().dict_schema(schema)
         written.pop("propertyNames", None)
-        if "keys_schema" in schema:
-            written[KEYS] = self.generate_inner(schema["keys_schema"])
+        written[KEYS] = self.generate_inner(schema.get("keys_schema", core_schema.any_schema()))
         return written
 
     def set_schema(self, schema: core_schema.SetSchema) -> Schema:
@@ -67,6 +66,9 @@ class _Shapes(GenerateJsonSchema):
 
     def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> Schema:
         return super().frozenset_schema(schema) | {MARK: "set"}
+
+    def enum_schema(self, schema: core_schema.EnumSchema) -> Schema:
+        return super().enum_schema(schema) | {MARK: "enum"}  # whose members are other keys than their values
 
     def datetime_schema(self, schema: core_schema.DatetimeSchema) -> Schema:
         return {MARK: "naive datetime" if schema.get("tz_constraint") == "naive" else "datetime"}

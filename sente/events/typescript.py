@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from sente.errors import ConfigError
 from sente.events.registry import EventRegistry
-from sente.events.shapes import KEYS, Schema, shapes
+from sente.events.shapes import KEYS, MARK, Schema, shapes
 from sente.protocol.contract import Contract
 from sente.protocol.messages import Side
 
@@ -156,7 +156,7 @@ class _Module:
         for name, of in schema["properties"].items():
             key = name if re.fullmatch(r"[A-Za-z_$][\w$]*", name, re.ASCII) else json.dumps(name)
             question = "" if name in required else "?"
-            lines.append(f"{_comment(_about(of), 2)}  {key}{question}: {self._type(of)};\n")
+            lines.append(f"{_comment(of.get('description', ''), 2)}  {key}{question}: {self._type(of)};\n")
         if schema.get("additionalProperties", False) is not False:
             lines.append("  [key: string]: unknown;\n")
         return "{\n" + "".join(lines) + "}"
@@ -164,21 +164,18 @@ class _Module:
     def _mapping(self, schema: Schema) -> str:
         more = schema.get("additionalProperties", True)
         values = "never" if more is False else self._type(more)
-        plain = f"{{ [key: string]: {values} }}"
         keys = schema.get(KEYS, {"type": "string"})
-        if self._is_text(keys):
-            return plain
+        of = self._definitions[keys["$ref"].rpartition("/")[2]] if "$ref" in keys else keys
+        text = of.get("type") == "string"
+        if text and (self._plain or MARK not in of):
+            return f"{{ [key: string]: {values} }}"
         if self._plain:
             raise self._refused("keys other than strings")
-        return f"Map<{self._type(keys)}, {values}> | {{ [key: string]: {'never' if keys else values} }}"
+        empty = not text and (MARK in of or of.get("type") in ("integer", "number", "boolean"))
+        return f"Map<{self._type(keys)}, {values}> | {{ [key: string]: {'never' if empty else values} }}"
 
     def _refused(self, what: str) -> ConfigError:
         return ConfigError(f"{self._where}: the packer json does not carry {what}; clients of auto or msgpack get them")
-
-    def _is_text(self, keys: Any) -> bool:
-        if "$ref" in keys:
-            keys = self._definitions[keys["$ref"].rpartition("/")[2]]
-        return bool(keys.get("type") == "string")
 
 
 def _union(types: Iterable[str]) -> str:
@@ -186,16 +183,21 @@ def _union(types: Iterable[str]) -> str:
 
 
 def _array(item: str) -> str:
-    return f"({item})[]" if " " in item and not item.startswith(("[", "{")) else f"{item}[]"
+    return f"({item})[]" if _is_union(item) else f"{item}[]"
+
+
+def _is_union(type_: str) -> bool:
+    depth = 0
+    for character in re.sub(r'"(\\.|[^"\\])*"', "", type_):  # literals may hold anything
+        depth += (character in "([{<") - (character in ")]}>")
+        if character == "|" and depth == 0:
+            return True
+    return False
 
 
 def _literal(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return f"{text}n" if type(value) is int and abs(value) > EXACT else text
-
-
-def _about(schema: Any) -> str:
-    return str(schema.get("description", ""))
 
 
 def _comment(text: str, indent: int) -> str:

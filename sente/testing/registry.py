@@ -7,7 +7,7 @@ from typing import Any, get_args
 from uuid import UUID
 
 from sente.errors import EventError, PackError, UnknownEvent
-from sente.interfaces import Registry, is_plain_json
+from sente.interfaces import HashedRegistry, Registry, is_plain_json
 from sente.packers import get
 from sente.protocol.messages import Side
 from sente.values import Keyword, TaggedValue
@@ -41,6 +41,10 @@ def check_registry(registry: Registry, *events: Any) -> None:
     for event in events:
         event_id, value = event if isinstance(event, tuple) else (_identified(registry, event), event)
         _check_event(registry, event_id, value)
+    if isinstance(registry, HashedRegistry):
+        hashes = registry.hashes()
+        assert all(isinstance(word, str) for word in hashes.values()), "the hashes of events are texts"
+        assert registry.hashes() == hashes, "an event's hash stays the same"
     for nothing in (object(), 7, None, object):
         try:
             registry.identify(nothing)
