@@ -10,6 +10,7 @@ each input; ``next_timer()`` says when ``handle_timer(now)`` wants to be called.
 ``inbox``           ``Inbox``: each number once, in order
 ``actions``         what a session asks its driver to do
 ``conversation``    what both sides of a session do alike: outbox, inbox, acknowledgements
+``contract``        which version of the typed events each side has
 ``greeting``        welcome, hello, the handshake's info
 ``server_session``  one client as the server sees it
 ``sessions``        which session a hello continues, and what is told of one that is gone

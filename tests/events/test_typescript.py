@@ -1,7 +1,10 @@
 """A registry as TypeScript: that it compiles, and that its types are those of the values that arrive."""
 
 import json
+import re
 import subprocess
+import sys
+import types
 from contextlib import closing
 from datetime import UTC, date, datetime
 from enum import Enum, StrEnum
@@ -285,6 +288,17 @@ def test_no_events_at_all(tmp_path: Path) -> None:
     text = typescript(EventRegistry())
     assert 'import type { Contract } from "sente-client";' in text
     compiles(tmp_path, events=text)
+
+
+def test_what_the_guide_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (JS.parent / "docs" / "guides" / "typed-events.md").read_text()
+    python, (shown, use) = (re.findall(rf"```{of}\n(.*?)```", guide, re.DOTALL) for of in ("python", "typescript"))
+    module = types.ModuleType("events_of_the_guide")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(python[0] + python[1], vars(module))
+    text = typescript(module.events)
+    assert not [line for line in shown.splitlines() if line not in text.splitlines()]
+    compiles(tmp_path, events=text, use=use)
 
 
 def test_the_constant_says_what_the_registry_says(tmp_path: Path) -> None:
