@@ -13,7 +13,7 @@ LENGTH: Final = 8
 """Hex digits. Hashes of one id are compared: one change in four billion would go unseen."""
 
 UNDEFINED: Final = "undefined"
-"""The hash of an event whose type names another that is not defined yet."""
+"""The hash of an event whose type cannot be described: it names another that is not defined yet, say."""
 
 NOTES: Final = frozenset({"title", "description", "examples", "deprecated", "readOnly", "writeOnly", "discriminator"})
 """Keywords that say nothing of which values there are. A discriminator follows from the members of its union."""
@@ -23,7 +23,7 @@ def event_hash(contract: EventContract[Any]) -> str:
     """The hash of one event: of who says it, of its data, and of the reply.
 
     Names of classes, texts and the order of fields make no difference, nor does the process or, as far as it describes
-    types alike, the version of pydantic. A type that is not defined yet has a hash of its own.
+    types alike, the version of pydantic. A type that cannot be described, or not yet, is ``UNDEFINED``.
 
     >>> from sente.events import EventRegistry
     >>> events = EventRegistry()

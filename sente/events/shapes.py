@@ -7,7 +7,7 @@ Pydantic writes a UUID into JSON schema as a string, which is what plain JSON ma
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
-from pydantic import PydanticUserError, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
@@ -99,7 +99,7 @@ def shapes(contracts: Iterable[EventContract[Any]]) -> tuple[Mapping[Place, Sche
     it leaves.
 
     Raises:
-        ConfigError: a type names another that is not defined yet.
+        ConfigError: a type cannot be described: it names another that is not defined yet, say.
     """
     inputs: list[tuple[Place, Mode, TypeAdapter[Any]]] = []
     for contract in contracts:
@@ -109,6 +109,6 @@ def shapes(contracts: Iterable[EventContract[Any]]) -> tuple[Mapping[Place, Sche
                 inputs.append(((contract.id, side, "reply"), reply_mode, contract.reply_adapter))
     try:
         schemas, definitions = TypeAdapter.json_schemas(inputs, schema_generator=_Shapes)
-    except PydanticUserError as error:
-        raise ConfigError(f"a type names another that is not defined yet, or not in its module: {error}") from error
+    except Exception as error:  # pydantic's own, and whatever a type raises when it is asked for its schema
+        raise ConfigError(f"a type of the contract cannot be described, or is not defined yet: {error}") from error
     return {place: schema for (place, _), schema in schemas.items()}, definitions.get("$defs", {})

@@ -338,5 +338,17 @@ def test_a_type_that_is_not_defined() -> None:
     class Late(BaseModel):
         it: "Nowhere"  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
 
-    with pytest.raises(ConfigError, match="not defined yet"):
+    with pytest.raises(ConfigError, match=r"not defined yet: .*Late"):
         typescript(registry({"late": Late}))
+
+
+def test_a_type_that_fails_to_describe_itself() -> None:
+    class Broken(BaseModel):
+        @classmethod
+        def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+            raise RuntimeError("no idea")
+
+    events = registry({"broken": Broken})
+    assert events.hashes() == {"types/broken": "undefined"}
+    with pytest.raises(ConfigError, match="no idea"):
+        typescript(events)

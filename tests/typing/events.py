@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from sente import (
     ChannelSocket,
     Client,
+    ContractDifference,
     EventContract,
     EventRegistry,
     InvalidEvent,
@@ -121,6 +122,7 @@ async def unasked(msg: Message[Said]) -> int:
     return 1
 
 
+assert_type(Client("http://localhost", events=events).state.contract, ContractDifference | None)
 assert_type(move, Callable[[Message[Any]], bool])
 assert_type(say, Callable[[Message[Any]], Awaitable[Ack]])
 
