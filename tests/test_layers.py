@@ -191,7 +191,7 @@ def test_what_carries_an_event_is_small() -> None:
     def size(modules: set[str]) -> int:
         return sum(lines_of_code(FILES[module]) for module in modules)
 
-    assert size({module for module in FILES if within(module, places)} - apart) < 2_580
+    assert size({module for module in FILES if within(module, places)} - apart) < 2_600
     assert size(CLIENT_CORE) < 700
     assert size(CLASSIC) < 500
     typed = {f"sente.events.{name}" for name in ("contract", "registry", "untyped", "validation")} | {"sente.typed"}
