@@ -18,7 +18,7 @@ from sente import ChannelSocket, Client, ConfigError, HandlerBinder, Message, Re
 from sente.integrations.depends import FastAPIBinder
 from sente.integrations.fastapi import channel_router, current_message, per_connection
 from sente.protocol.route import Wanted
-from sente.testing import check_binder
+from sente.testing import Served, check_binder
 from tests.asgi import TRANSPORTS, fetch, until
 
 over_both = pytest.mark.parametrize("transport", TRANSPORTS)
@@ -124,8 +124,10 @@ async def test_a_dependency_sees_a_request_made_of_the_handshake(world: World, t
         return [name, flavour, request.url.path, request.url.scheme, request.method, (await request.body()).decode()]
 
     world.app.add_middleware(SessionMiddleware, secret_key="secret")
+    world.app.include_router(channel_router(world.chsk))
     headers = {"x-here": "header", "cookie": "flavour=sweet"}
-    async with world.client(transport, params={"name": "ada"}, headers=headers) as client:
+    options: Any = {"transport": transport, "headers": headers, "auth": "Bearer token-of-ada"}
+    async with Served(world.app, **options) as server, server.client(params={"name": "ada"}) as client:
         for _ in range(2):
             assert await client.request("a/look") == ["ada", "sweet", "/chsk", "http", "GET", ""]
     first, second = seen
