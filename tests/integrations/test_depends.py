@@ -554,6 +554,26 @@ def test_what_cannot_be_filled_is_refused_at_once(world: World, handler: Any, sa
     assert not later._dispatcher.wants("a/after")
 
 
+async def test_annotations_may_be_written_as_strings(world: World) -> None:
+    @world.chsk.on("a/text")
+    async def text(msg: "Message", user: "User") -> str:
+        return user
+
+    async with world.client() as client:
+        assert await client.request("a/text") == "ada"
+
+
+async def test_a_detail_that_cannot_be_packed_is_left_out(world: World) -> None:
+    def refuse() -> None:
+        raise HTTPException(400, {"what": object()})
+
+    @world.chsk.on("a/odd")
+    async def odd(msg: Message, refused: Annotated[None, Depends(refuse)]) -> None: ...
+
+    async with world.client() as client:
+        assert await refusal(client, "a/odd") == ("bad_request", "refused", None)
+
+
 async def test_methods_and_objects_are_handlers_too(world: World) -> None:
     class Room:
         async def enter(self, msg: Message, user: User) -> str:
