@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
+from sys import getrefcount
 from typing import Any, TypeAlias
 
 Worker: TypeAlias = asyncio.Task[None]
@@ -21,7 +22,8 @@ class Workers:
     """Jobs begin in the order in which they are put, in the next turn of the loop.
 
     A worker runs in an empty ``contextvars`` context. One whose job left something in it, or that was cancelled, takes
-    no other job, so that nothing passes from one to the next.
+    no other job, so that nothing passes from one to the next. Nor does one that somebody still refers to: who cancels
+    the task of a handler that is done must not stop another's.
 
     >>> async def main() -> None:
     ...     workers = Workers()
@@ -68,14 +70,14 @@ class Workers:
     async def _work(self) -> None:
         worker, self._called = self._called, None
         assert worker is not None
-        clean = copy_context()
+        clean, alone = copy_context(), getrefcount(worker)
         try:
             while self._ready:
                 job = self._ready.popleft()
                 if self._ready and self._called is None:
                     self._call()  # in case this one waits
                 await job(worker)
-                if worker.cancelling() or copy_context() != clean:
+                if worker.cancelling() or copy_context() != clean or getrefcount(worker) > alone:
                     return
         finally:
             if self._ready and self._called is None:

@@ -21,7 +21,7 @@ async def test_jobs_that_do_not_wait_share_a_worker_and_keep_their_order() -> No
 
     async def job(worker: Worker) -> None:
         assert worker is asyncio.current_task()
-        log.append((len(log), worker))
+        log.append((len(log), id(worker)))
 
     for _ in range(20):
         workers.put(job)
@@ -112,6 +112,44 @@ async def test_a_cancelled_job_takes_no_other_with_it(survives: bool) -> None:
         workers.put(each)
     await turns(10)
     assert log == ["quick, 0", "cancelled", *["quick, 0"] * survives]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_task_that_somebody_keeps_takes_no_other_job(waits: bool) -> None:
+    workers, kept, log = Workers(), list[asyncio.Task[Any] | None](), list[str]()
+
+    async def job(_: Worker) -> None:
+        kept.append(asyncio.current_task())
+        if waits:
+            await asyncio.sleep(0)
+
+    async def slow(_: Worker) -> None:
+        await asyncio.sleep(0.01)
+        log.append("done")
+
+    workers.put(job)
+    if waits:
+        await asyncio.sleep(0)
+    workers.put(slow)
+    await turns()
+    assert kept[0] is not None and not kept[0].cancel()  # it has ended, as the task of a job of its own would have
+    await asyncio.sleep(0.05)
+    assert log == ["done"]
+
+
+async def test_jobs_that_wait_one_after_the_other_share_a_worker() -> None:
+    workers, numbers = Workers(), list[int]()
+
+    async def job(worker: Worker) -> None:
+        async with asyncio.timeout(1):
+            await asyncio.sleep(0)
+        numbers.append(id(worker))
+        if len(numbers) < 10:
+            workers._ready.append(job)
+
+    workers.put(job)
+    await turns(50)
+    assert len(numbers) == 10 and len(set(numbers)) == 1
 
 
 async def test_a_job_that_raises_costs_nobody_else_his_turn() -> None:
