@@ -174,6 +174,36 @@ def test_a_socket_may_run_again_on_another_loop() -> None:
     assert opened == ["ada"] * 3
 
 
+def test_a_socket_may_run_again_after_a_loop_that_was_cut_off() -> None:
+    """Nobody left its lifespan, and it was about to say something."""
+    chsk = ChannelSocket(settings=ServerSettings(batch_ws=0.001))
+    cut_off = asyncio.new_event_loop()
+
+    async def begin() -> None:
+        await chsk.__aenter__()
+        await connect(chsk, session={"uid": "ada"})
+
+    async def run() -> None:
+        async with chsk:
+            client = await connect(chsk, session={"uid": "ada"})
+            chsk.send("ada", "chat/said", 2)
+            assert await client.event() == ["chat/said", 2]
+
+    cut_off.run_until_complete(begin())
+    chsk.send("ada", "chat/said", 1)
+    chsk.broadcast("chat/said", 1)
+    asyncio.run(run())
+    cut_off.run_until_complete(cancel_all())
+    cut_off.close()
+
+
+async def cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_as_a_whole_application_it_serves_its_own_lifespan() -> None:
     chsk = ChannelSocket()
     up: asyncio.Queue[Any] = asyncio.Queue()

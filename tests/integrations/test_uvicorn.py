@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.frames import Frame, Opcode
+from websockets.frames import Frame, Opcode, apply_mask  # type: ignore[attr-defined]
 
 import sente.integrations.uvicorn
 from sente.integrations.uvicorn import DIRECT, WebSocketProtocol
@@ -64,7 +64,7 @@ class Served:
     options: dict[str, Any] = field(default_factory=dict)
     heard: list[Any] = field(default_factory=list)
 
-    async def open(self) -> None:
+    async def open(self, glued: bytes = b"") -> None:
         config = uvicorn.Config(
             self.app, interface="asgi3", ws_per_message_deflate=self.deflate, log_level="critical", **self.options
         )
@@ -72,7 +72,7 @@ class Served:
         self.protocol = self.make(config=config, server_state=ServerState(), app_state={})
         self.line = Line()
         self.protocol.connection_made(self.line)
-        self.protocol.data_received(REQUEST + DEFLATE * self.deflate + b"\r\n")
+        self.protocol.data_received(REQUEST + DEFLATE * self.deflate + b"\r\n" + glued)
         await settle()
         assert b" 101 " in self.line.written
         self.line.written = b""
@@ -197,6 +197,16 @@ async def test_what_came_before_somebody_listened_is_heard_first() -> None:
     assert not served.line.paused
     served.protocol.data_received(frame(Opcode.TEXT, b"three"))
     assert served.heard == ["one", b"two", "three"]
+
+
+async def test_what_came_with_the_request_is_uvicorns_and_so_is_the_rest() -> None:
+    """It is in the middle of a frame then, and this one goes on as if another began."""
+    mask = b"\x80\x00\x00\x82"
+    stream = b"\x81\x83" + mask + apply_mask(b"one", mask) + frame(Opcode.BINARY, b"two")
+    served = Served(WebSocketProtocol)
+    await served.open(stream[:5])
+    await served.take([stream[5:]])
+    assert served.heard == ["one", b"two"]
 
 
 async def test_nothing_is_written_to_a_line_that_is_full_or_closing() -> None:
