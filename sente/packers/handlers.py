@@ -93,7 +93,7 @@ class Types:
     """The handlers of one packer together with what is built in.
 
     Raises:
-        ConfigError: a type or a tag has two handlers.
+        ConfigError: a type or a tag has two handlers, or one of them is no ``TypeHandler``.
     """
 
     def __init__(self, handlers: Iterable["TypeHandler[Any]"] = ()) -> None:
@@ -103,6 +103,8 @@ class Types:
         self._raise: dict[str, Callable[[Any], Any]] = dict(RAISE)
         self._adopted: dict[str, Callable[[Any], Any]] = {}
         for index, handler in enumerate(self.handlers):
+            if not isinstance(handler, TypeHandler):
+                raise ConfigError(f"types: give a TypeHandler for each of your types, not {handler!r}")
             for other in self.handlers[:index]:
                 if handler.type is other.type or handler.tag == other.tag is not None:
                     raise ConfigError(f"types: two handlers for {handler.type.__name__} or tag {handler.tag!r}")

@@ -153,6 +153,12 @@ def test_two_handlers_for_one_thing(other: Any) -> None:
         get("msgpack", types=[MONEY, other])
 
 
+def test_a_type_is_no_handler() -> None:
+    types: list[Any] = [MONEY, Money]
+    with pytest.raises(ConfigError, match="give a TypeHandler for each of your types, not <class"):
+        get("json", types=types)
+
+
 def test_two_handlers_without_a_tag_are_none_for_one_thing() -> None:
     types = [TypeHandler(tag=None, type=kind, encode=repr) for kind in (Basket, Money)]
     assert (
