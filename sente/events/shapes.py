@@ -1,7 +1,7 @@
 """What an event's values look like where they travel: JSON schema, with a mark where packers keep a type.
 
 Pydantic writes a UUID into JSON schema as a string, which is what plain JSON makes of it. Here it is
-``{"x-type": "uuid"}``: for those who generate code, and for hashes that do not hang on pydantic's own words.
+``{"x-sente-type": "uuid"}``: for those who generate code, and for hashes that do not hang on pydantic's own words.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,8 +28,8 @@ SAYING: Final[Sequence[tuple[Side, Direction, Mode, Mode]]] = (
 )
 """Who says an event, what is then its direction, and how the server sees its data and the reply to it."""
 
-MARK: Final = "x-type"
-KEYS: Final = "x-keys"
+MARK: Final = "x-sente-type"
+KEYS: Final = "x-sente-keys"
 """What the keys of an object are."""
 
 VALUES: Final = {Keyword: "keyword", Symbol: "symbol", Uri: "uri", Char: "char"}

@@ -118,10 +118,10 @@ class _Module:
                 return _union(map(_literal, values))
             case {"anyOf": choices} | {"oneOf": choices}:
                 return _union(map(self._type, choices))
-            case {"x-type": "set"}:
+            case {"x-sente-type": "set"}:
                 item = self._type(schema["items"])
                 return _array(item) if self._plain else f"Set<{item}>"
-            case {"x-type": kind}:
+            case {"x-sente-type": str(kind)} if kind in RICH:
                 return self._value(kind)
             case {"type": "array"}:
                 return self._array(schema)

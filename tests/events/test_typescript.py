@@ -13,7 +13,16 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, Ty
 from uuid import UUID
 
 import pytest
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime, RootModel, computed_field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    RootModel,
+    WithJsonSchema,
+    computed_field,
+)
 from typing_extensions import TypeAliasType, TypedDict
 
 from sente import ConfigError, EventRegistry, Request, TypeHandler
@@ -130,6 +139,7 @@ TYPES: dict[str, tuple[Any, str]] = {
     "set_of_tuples": (set[tuple[int, str]], "Set<[number, string]>"),
     "spot": (Spot, "Spot"),
     "tuples": (tuple[int, ...], "number[]"),
+    "told_so": (Annotated[str, WithJsonSchema({"type": "string", "x-sente-type": "riddle"})], "string"),
     "typed_dict": (Options, "Options"),
     "union": (Annotated[Card | Cash, Field(discriminator="kind")], "Card | Cash"),
     "untyped_list": (list, "unknown[]"),
