@@ -16,7 +16,6 @@ from sente.push import read_frame
 from sente.security import Hook, Security, ask
 from sente.transports.asgi import Connection, wire_size
 from sente.transports.gate import Refusal, ServerLink
-from sente.versions import Versions
 
 T = TypeVar("T")
 
@@ -25,19 +24,13 @@ class Admission:
     """Implements ``Gate`` for the transports: checks and reads, and hands over to the sessions of a hub."""
 
     def __init__(
-        self,
-        hub: Hub,
-        packers: Sequence[Packer],
-        security: Security,
-        handshake_data: Hook[Any] | None,
-        versions: Versions,
+        self, hub: Hub, packers: Sequence[Packer], security: Security, handshake_data: Hook[Any] | None
     ) -> None:
         self.settings = hub.settings
         self._hub = hub
         self._packers = packers
         self._security = security
         self._handshake_data = handshake_data
-        self._versions = versions
 
     def check(self, connection: Connection) -> Packer:
         """What can be said before a hello."""
@@ -65,9 +58,7 @@ class Admission:
         self.check_room(known=before is not None)  # again: the hooks may have taken their time
         now = self._hub.now
         transport: TransportName = "ws" if websocket else "poll"
-        contract = self._versions.tell(hello.contract)
-        name = link.connection.client_id
-        client = self._hub.sessions.meet(link.number, transport, hello, name, uid, data, now, contract)
+        client = self._hub.sessions.meet(link.number, transport, hello, link.connection.client_id, uid, data, now)
         client.session.credentials.renew(expires_in, now)
         self._hub.enter(link, client, hello.auth)
         if before is not None and before is not client:

@@ -34,7 +34,6 @@ from sente.transports.longpoll import LongPollTransport
 from sente.transports.script import ClientScript
 from sente.transports.websocket import WebSocketTransport
 from sente.typed import Typed
-from sente.versions import Versions
 
 D = TypeVar("D")
 R = TypeVar("R")
@@ -121,8 +120,7 @@ class ChannelSocket:
         self._served = served = named_packers(packers, types := tuple(types))
         also = classic_packer(classic, served, types)
         self._hub = Hub(self._settings, served, self._dispatcher, self.send, typed=self._typed, classic=also)
-        versions = Versions(self._typed.registry, self._hub.stats)
-        door = Admission(self._hub, served, security, handshake_data, versions)
+        door = Admission(self._hub, served, security, handshake_data)
         Renewals(self._hub, door, security, self._dispatcher, self.send)
         self._gates: tuple[Gate, ClassicGate] = door, ClassicClients(self._hub, door)
         if trace:

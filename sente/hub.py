@@ -41,6 +41,7 @@ from sente.push import PackedValue, Push, Receipt, pack_event, pack_value, write
 from sente.questions import Questions
 from sente.transports.gate import ServerLink
 from sente.typed import Typed
+from sente.versions import Versions
 
 
 class Hub:
@@ -67,6 +68,7 @@ class Hub:
         """Called with the credentials that a client shows in its session: set by ``Renewals``."""
         self.spoken = Spoken(packers if classic is None or classic in packers else (*packers, classic))
         self._typed = typed
+        self._versions = Versions(typed.registry, self.stats)
         self._dispatcher = dispatcher
         self._facade_send = send
         self._numbers = itertools.count(1)
@@ -93,7 +95,7 @@ class Hub:
         self.started = True
 
     def _new_sessions(self, now: float) -> Sessions:
-        return Sessions(self.settings, lambda: secrets.token_urlsafe(24), now)
+        return Sessions(self.settings, lambda: secrets.token_urlsafe(24), now, self._versions.tell)
 
     async def aclose(self) -> None:
         """The lifespan ends: let go of what is left, even if a drain is still under way."""

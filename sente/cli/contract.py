@@ -2,14 +2,13 @@
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 from sente.channel_socket import ChannelSocket
+from sente.cli.target import TARGET, imported
 from sente.contract import ContractPage
 from sente.errors import ConfigError
 from sente.events import EventRegistry
@@ -21,7 +20,6 @@ Compares a contract with an older one, which `sente asyncapi` has saved. A chang
 one says what the server takes no more, or gets what it has never seen.
 """
 STATUS: Final = "Exit status: 0 if nothing is breaking, 1 if something is, 2 if they cannot be compared."
-TARGET: Final = "module:name of a ChannelSocket or an EventRegistry"
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -71,28 +69,13 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _page(target: str, title: str = "Events", version: str = "0.1.0") -> ContractPage:
-    found = _imported(target)
+    found = imported(target)
     match found:
         case ChannelSocket():
             return found.asyncapi(title=title, version=version)
         case EventRegistry():
             return ContractPage(found, title=title, version=version)
     raise ConfigError(f"{target} is a {type(found).__name__}: give {TARGET}")
-
-
-def _imported(target: str) -> Any:
-    """What ``module:name`` names, ``name`` with dots in it, too."""
-    module, colon, name = target.partition(":")
-    if not (module and colon and name):
-        raise ConfigError(f"{target!r}: give {TARGET}, like app:chsk")
-    sys.path.insert(0, os.getcwd())  # as `python -m` has it: it is mostly a file right here
-    try:
-        found: Any = import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except Exception as error:  # whatever happens in the module
-        raise ConfigError(f"{target}: {type(error).__name__}: {error}") from error
-    return found
 
 
 def _saved(file: Path) -> Any:

@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, TypeAlias
 
 from sente.protocol.actions import Link, TransportName
 from sente.protocol.greeting import Greeting, Hello
 from sente.protocol.server_session import ServerSession, Tombstone
 from sente.protocol.settings import ServerSettings
 
-NO_CONTRACT: Final[Mapping[str, Any]] = {}
+Tell: TypeAlias = Callable[[str | None], Mapping[str, Any]]
+"""What the handshake says of the server's events to a client whose contract has this hash."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,8 +43,11 @@ class Grave:
 class Sessions:
     """All sessions of one endpoint by token, and the graves of those that ended."""
 
-    def __init__(self, settings: ServerSettings, new_token: Callable[[], str], now: float) -> None:
+    def __init__(
+        self, settings: ServerSettings, new_token: Callable[[], str], now: float, tell: Tell = lambda _: {}
+    ) -> None:
         self._settings = settings
+        self._tell = tell
         self._new_token = new_token
         self._clients: dict[str, Client] = {}
         self._graves: dict[str, Grave] = {}  # oldest first
@@ -63,26 +67,18 @@ class Sessions:
         return self._clients.get(token)
 
     def meet(
-        self,
-        link: Link,
-        transport: TransportName,
-        hello: Hello,
-        client_id: str,
-        uid: Any,
-        data: Any,
-        now: float,
-        contract: Mapping[str, Any] = NO_CONTRACT,
+        self, link: Link, transport: TransportName, hello: Hello, client_id: str, uid: Any, data: Any, now: float
     ) -> Client:
         """Attach ``link`` to the session that ``hello`` asks for, or to a new one; the client it belongs to.
 
         Resuming needs the token, the same client-id and the same user. A hello without a valid token never touches
-        another session of that client-id. ``contract`` is what the handshake says of the server's events.
+        another session of that client-id.
         """
         client = self._clients.get(hello.session or "")
         grave = self._graves.get(hello.session or "")
         if client is not None and client.client_id == client_id:
             if client.uid == uid:
-                told = {"session": client.token, "resumed": True, "lost": 0, "prev": None, **contract}
+                told = {"session": client.token, "resumed": True, "lost": 0, "prev": None, **self._tell(hello.contract)}
                 client.session.attach(link, transport, hello, Greeting(uid, data, told), now, ack=hello.ack)
                 return client
             client.session.close(4410, "another user is logged in", now, word="user")
@@ -95,7 +91,8 @@ class Sessions:
             session = ServerSession(self._settings, hello.limits, now)
             client = Client(self._new_token(), client_id, uid, session, grave)
             self._clients[client.token] = client
-        told = {"session": client.token, "resumed": False, **self._lost(hello, grave, uid, now), **contract}
+        told = {"session": client.token, "resumed": False, **self._lost(hello, grave, uid, now)}
+        told |= self._tell(hello.contract)
         if grave is not None and grave.successor is None:
             grave.missed += self._broadcasts
             grave.successor = client
