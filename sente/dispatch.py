@@ -76,8 +76,6 @@ class Handler:
     call: Callable[[Message], Awaitable[Any]]
     """The function as the binder calls it."""
     concurrent: bool
-    cancellable: bool
-    """Whether it can be stopped: a thread cannot."""
 
 
 class Dispatcher:
@@ -102,8 +100,7 @@ class Dispatcher:
             raise ConfigError(f"on({event_id!r}): this event has a handler already")
 
         def register(function: H) -> H:
-            cancellable = inspect.iscoroutinefunction(function)
-            self._handlers[event_id] = Handler(function, self._binder.bind(function), concurrent, cancellable)
+            self._handlers[event_id] = Handler(function, self._binder.bind(function), concurrent)
             return function
 
         return register
@@ -220,7 +217,7 @@ class Dispatcher:
         handler = self._handlers.get(job.message.id)
         if job.worker is None:
             job.cancelled = True  # before it begins
-        elif handler is None or handler.cancellable:
+        elif handler is None or inspect.iscoroutinefunction(handler.function):  # a thread cannot be stopped
             job.worker.cancel()
 
     async def aclose(self) -> None:
