@@ -53,6 +53,8 @@ async def test_it_says_what_each_side_says(page: Page, tmp_path: Path) -> None:
     await expect(move).to_contain_text("[integer, string]")
     await move.get_by_text("Example").first.click()
     await expect(move.locator("pre").first).to_contain_text('"x": 1')
+    await expect(page.locator("article").filter(has_text="chat/say").first).to_contain_text("at least 1 character")
+    await expect(page.locator("main")).not_to_contain_text("1 characters")
     typing = page.locator("article").filter(has=page.get_by_role("heading", name="chat/typing", exact=True))
     await expect(typing.locator("h3")).to_have_text(["Either side says"])
     await expect(typing).to_contain_text("list of string")
