@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from sente.dispatch import log
-from sente.errors import ProtocolError, Rejected
+from sente.errors import ConfigError, ProtocolError, Rejected
 from sente.hub import Hub
 from sente.interfaces import Packer, UserId, Wire
 from sente.packers.negotiation import choose
@@ -26,6 +26,8 @@ class Admission:
     def __init__(
         self, hub: Hub, packers: Sequence[Packer], security: Security, handshake_data: Hook[Any] | None
     ) -> None:
+        if handshake_data is not None and not callable(handshake_data):
+            raise ConfigError(f"handshake_data={handshake_data!r}: give a function that takes the connection")
         self.settings = hub.settings
         self._hub = hub
         self._packers = packers

@@ -110,6 +110,8 @@ class ChannelSocket:
             expires_in=expires_in,
             on_reject=on_reject,
         )
+        if not isinstance(settings, ServerSettings | None):
+            raise ConfigError(f"settings={settings!r}: give ServerSettings(...)")
         self._settings = settings or ServerSettings()
         self._dispatcher = Dispatcher()
         self.bind = self._dispatcher.bind
@@ -123,6 +125,8 @@ class ChannelSocket:
         door = Admission(self._hub, served, security, handshake_data)
         Renewals(self._hub, door, security, self._dispatcher, self.send)
         self._gates: tuple[Gate, ClassicGate] = door, ClassicClients(self._hub, door)
+        if not isinstance(trace, bool) and not callable(trace):
+            raise ConfigError(f"trace={trace!r}: give True, or a function that takes each Note")
         if trace:
             self._gates = traced(*self._gates, trace if callable(trace) else log_note)
         self._classic = ClassicTransport(also)

@@ -102,6 +102,12 @@ class Security:
     on_reject: Callable[[Connection, Rejected], Refusal | Awaitable[Refusal | None] | None] | None
 
     def __post_init__(self) -> None:
+        for name in ("reject", "authorize", "user_id", "expires_in", "on_reject"):
+            hook = getattr(self, name)
+            if not callable(hook) and (hook is not None or name == "user_id"):
+                raise ConfigError(f"{name}={hook!r}: give a function that takes the connection")
+        if not isinstance(self.csrf, bool) and not callable(self.csrf):
+            raise ConfigError(f"csrf={self.csrf!r}: give True, False or a function of connection and token")
         if isinstance(self.allowed_origins, str):
             raise ConfigError(f"allowed_origins: give a list, for example [{self.allowed_origins!r}]")
         for origin in self.allowed_origins:

@@ -289,6 +289,26 @@ def test_what_is_no_origin_is_refused_at_once(origins: Any) -> None:
         ChannelSocket(allowed_origins=origins)
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"reject": "no"},
+        {"authorize": True},
+        {"user_id": None},
+        {"user_id": "ada"},
+        {"expires_in": 5},
+        {"on_reject": 403},
+        {"csrf": "token"},
+        {"handshake_data": {"version": 1}},
+        {"settings": {"poll": 3}},
+        {"trace": "yes"},
+    ],
+)
+def test_a_value_where_a_function_belongs_is_refused_at_once(option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"{next(iter(option))}=.*: give "):
+        ChannelSocket(**option)
+
+
 # -- bearer tokens
 
 
