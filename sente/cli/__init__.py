@@ -3,6 +3,7 @@
 import argparse
 import errno
 import json
+import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -50,9 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
-        return run(options)
+        status = run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough, as `head` has: the interpreter is not to say it again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except ConfigError as error:
         _fail(str(error))
+    return status
 
 
 def _doctor(url: str, headers: dict[str, str], csrf: str | None, *, quick: bool, as_json: bool) -> int:
