@@ -19,7 +19,7 @@ from sente.errors import (
     UnknownEvent,
     UnpackError,
 )
-from sente.events import EventContract, EventRegistry
+from sente.events import EventContract, EventRegistry, latest
 from sente.interfaces import ANONYMOUS, HandlerBinder, Packer, Registry, Request
 from sente.packers.handlers import TypeHandler
 from sente.presence import ConnectedUids
@@ -79,5 +79,6 @@ __all__ = [
     "Uri",
     "allow_origin",
     "csrf_token",
+    "latest",
     "valid_csrf_token",
 ]

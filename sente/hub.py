@@ -29,6 +29,7 @@ from sente.protocol.actions import (
     LateReply,
     PresenceChanged,
     Renew,
+    Replaced,
     ServerAction,
     Settle,
     Transmit,
@@ -165,10 +166,12 @@ class Hub:
         return [(client, links.get(client)) for client in self.peers.everyone()]
 
     def _push(self, event: Any, data: Any, form: str | None) -> Push:
-        event_id, data = self._typed.say(event, data) if self._typed.checks else (event, data)
+        event_id, plain = self._typed.say(event, data) if self._typed.checks else (event, data)
         if not is_event_id(event_id):
             raise ConfigError(f"{event_id!r}: an event id is 'namespace/name', for example 'chat/said'")
-        return pack_event(event_id, data, self.spoken.packers, self.settings.limits.packet, form)
+        push = pack_event(event_id, plain, self.spoken.packers, self.settings.limits.packet, form)
+        push.key = self._typed.key(event_id, event, data)
+        return push
 
     def _in_loop(self, work: Callable[[], None]) -> None:
         if not self.started:
@@ -180,11 +183,13 @@ class Hub:
 
     def _send(self, uid: UserId, push: Push, flush: bool) -> None:
         now = self.now
-        self.sessions.addressed(uid, now)
+        if push.key is None:
+            self.sessions.addressed(uid, now)
         self._put(self.peers.of(uid), push, flush, now)
 
     def _broadcast(self, push: Push, flush: bool) -> None:
-        self.sessions.addressed_all()
+        if push.key is None:
+            self.sessions.addressed_all()
         self._put(self.peers.everyone(), push, flush, self.now)
 
     def _put(self, clients: Iterable[AnyClient], push: Push, flush: bool, now: float) -> None:
@@ -303,6 +308,8 @@ class Hub:
                     self.sessions.bury(client, self.now)
                 self.questions.ended(client)
                 self.peers.ended(client)
+            case Replaced():
+                self.stats["replaced"] += 1
             case Dropped(events):
                 self.stats["dropped"] += events
             case _:

@@ -3,7 +3,7 @@
 A plug-in is an object with the methods of one of these protocols; it is handed over, never registered anywhere.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -266,6 +266,18 @@ class HashedRegistry(Registry, Protocol):
 
     def hashes(self) -> Mapping[str, str]:
         """A short hash of each event by its id, the same in each process."""
+        ...
+
+
+@runtime_checkable
+class KeyedRegistry(Registry, Protocol):
+    """A registry with events of which only the latest is to be sent."""
+
+    def key(self, event_id: str, value: Any, /) -> Hashable | None:
+        """What a newer event must have too to replace this one while it has not left; ``None``: nothing replaces it.
+
+        Called with what ``dump`` took. Raises ``EventError``.
+        """
         ...
 
 

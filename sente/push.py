@@ -59,7 +59,7 @@ def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int, 
         size = max(size, wire_size(packed))
     if size > limit - ENVELOPE:
         raise PackError(f"{event_id} takes {size} bytes packed; limits.packet is {limit}")
-    return Push(event_id, data, size, parts, frames)
+    return Push(event_id, data, size, parts=parts, frames=frames)
 
 
 def _say_where(packer: Packer, data: Any) -> None:

@@ -1,13 +1,14 @@
 """The typed edge of one side: where events become what the registry says they are, and plain again."""
 
 import logging
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
 from sente.dispatch import Message
 from sente.errors import ConfigError, EventError, InvalidEvent, RequestFailed, UnknownEvent
 from sente.events import EventContract, Untyped
-from sente.interfaces import Registry
+from sente.interfaces import KeyedRegistry, Registry
 from sente.protocol.messages import BAD_EVENT, Event, Side
 
 log = logging.getLogger("sente")
@@ -28,6 +29,7 @@ class Typed:
         self.registry: Registry = Untyped() if registry is None else registry
         self.checks = registry is not None
         """Whether there is anything to check; what carries many events asks this first."""
+        self._keyed = registry if isinstance(registry, KeyedRegistry) else None
         self._side: Side = side
         self._other: Side = "client" if side == "server" else "server"
 
@@ -57,6 +59,12 @@ class Typed:
                 raise ConfigError(f"{event_id}: an object of the event's class is its data; leave data= out")
             data = event
         return event_id, self.registry.dump(event_id, data, sender=self._side)
+
+    def key(self, event_id: str, event: object, data: Any) -> Hashable | None:
+        """By what a newer event replaces this one, as ``say`` was given it; ``None``: it is reliable."""
+        if self._keyed is None:
+            return None
+        return self._keyed.key(event_id, data if isinstance(event, str | type | EventContract) else event)
 
     def patience(self, event_id: str, timeout: float | None, default: float) -> float:
         """Seconds to wait for a reply: as the request says, else as its event does."""

@@ -280,11 +280,13 @@ class Client(Hearing):
             OutboxFull: too much waits for the server.
             ConfigError: ``event`` is not ``namespace/name``.
         """
-        event_id, data = self._typed.say(event, data)
+        event_id, plain = self._typed.say(event, data)
         check_event_id(event_id)
         if not self.state.open:
             return False
-        sent = self._core.send(say(event_id, data, self._driver.packer))
+        said = say(event_id, plain, self._driver.packer)
+        said.key = self._typed.key(event_id, event, data)
+        sent = self._core.send(said)
         self._driver.run_soon()
         return sent
 

@@ -50,7 +50,7 @@ def say(event_id: str, data: Any, packer: Packer) -> Said:
         part = _part_of([event_id, data], packer)
     except PackError as error:
         raise PackError(error.reason, path=error.path.replace("value[1]", "data", 1)) from error
-    return Said(event_id, data, _size(part), packer, part)
+    return Said(event_id, data, _size(part), packer=packer, part=part)
 
 
 def _part_of(value: Any, packer: Packer) -> Wire:

@@ -119,7 +119,7 @@ def _channel(contract: EventContract[Any], payloads: Mapping[Key, Any]) -> Docum
         message = {"name": contract.id, "payload": payloads[contract.id, said]}
         found = [{"payload": value} for value in examples(check, written=mode == "serialization")]
         channel["messages"][said] = message | ({"examples": found} if found else {})
-    channel["x-sente-delivery"] = contract.delivery
+    channel["x-sente-delivery"] = str(contract.delivery)
     if contract.strict is not None:
         channel["x-sente-strict"] = contract.strict
     if contract.extra is not None:

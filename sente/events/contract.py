@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args, get_orig
 from pydantic import TypeAdapter
 
 from sente.errors import ConfigError
+from sente.events.delivery import Delivery
 from sente.events.validation import Checked, Extra
 from sente.interfaces import Request
 
@@ -22,8 +23,6 @@ class NotYetDefined(ConfigError):
 
 Direction: TypeAlias = Literal["both", "to-server", "to-client"]
 """Who says an event: either side, the clients, or the server."""
-
-Delivery: TypeAlias = Literal["reliable"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,15 @@
 """``EventRegistry``: events by their ids, and by the classes whose objects are events."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args, overload
 
 from sente.errors import ConfigError, InvalidEvent, UnknownEvent
-from sente.events.contract import Delivery, Direction, EventContract, NotYetDefined, doc_of, reply_of
+from sente.events.contract import Direction, EventContract, NotYetDefined, doc_of, reply_of
+from sente.events.delivery import Delivery, Latest
 from sente.events.hashes import UNDEFINED, event_hash
 from sente.events.validation import Extra
 from sente.protocol.messages import Side, is_event_id
@@ -109,7 +110,8 @@ class EventRegistry:
                 its id or contract.
             reply: What the reply is. Type checkers see it only as ``Request[...]`` among the bases of the class.
             direction: Who says it: ``"to-server"`` or ``"to-client"`` refuses it from the other side.
-            delivery: ``"reliable"``: there is no other class yet.
+            delivery: ``"reliable"``: each one arrives, or counts as lost. ``latest("field")``: one that has not left
+                is replaced by a newer one with the same key, and none counts as lost.
             deadline: Seconds that a request waits for its reply, unless it says otherwise.
             doc: What it is about. Default: the docstring of the class.
 
@@ -124,6 +126,8 @@ class EventRegistry:
                 event_id, type_, answer, direction, delivery, deadline, about, self._strict, self._extra
             )
             self._check_new(contract)
+            if isinstance(delivery, Latest):
+                delivery.check(event_id, type_)
             self._contracts[event_id] = contract
             return contract
 
@@ -201,6 +205,16 @@ class EventRegistry:
         """Seconds that a request waits for its reply. Raises ``UnknownEvent``."""
         return self._find(event_id).deadline
 
+    def key(self, event_id: str, value: Any, /) -> Hashable | None:
+        """What a newer event must have too to replace this one while it has not left; ``None`` for a reliable one.
+
+        Raises ``EventError``, as ``dump``.
+        """
+        contract = self._find(event_id)
+        if not isinstance(contract.delivery, Latest):
+            return None
+        return event_id, contract.delivery.key(event_id, contract.data_check.load(value, plain=False))
+
     def hashes(self) -> Mapping[str, str]:
         """A short hash of each event by its id: two sides with the same agree on what it carries."""
         for event_id, contract in self._contracts.items():
@@ -237,10 +251,10 @@ class EventRegistry:
         with suppress(NotYetDefined):  # then it is checked when it is needed
             _ = contract.data_check, contract.reply_check
 
-    def _check_options(self, event_id: str, direction: str, delivery: str, deadline: float | None) -> None:
+    def _check_options(self, event_id: str, direction: str, delivery: object, deadline: float | None) -> None:
         if direction not in get_args(Direction):
             raise ConfigError(f"event({event_id!r}, direction={direction!r}): choose one of {get_args(Direction)}")
-        if delivery not in get_args(Delivery):
-            raise ConfigError(f"event({event_id!r}, delivery={delivery!r}): 'reliable' is the only class so far")
+        if delivery != "reliable" and not isinstance(delivery, Latest):
+            raise ConfigError(f"event({event_id!r}, delivery={delivery!r}): give 'reliable' or latest(...)")
         if deadline is not None and not 0 < deadline < math.inf:
             raise ConfigError(f"event({event_id!r}, deadline={deadline!r}): give a finite number of seconds above 0")

@@ -108,6 +108,11 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """An event that had not left gave way to a newer one with its key: to be counted. Server only."""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenLink:
     """Open a new link. Client only.
 
@@ -169,6 +174,7 @@ ServerAction: TypeAlias = (
     | PresenceChanged
     | Ended
     | Dropped
+    | Replaced
 )
 ClientAction: TypeAlias = (
     OpenLink | SayHello | Transmit | Exchange | Close | Deliver | Cancelled | Settle | Unconfirmed | StateChanged

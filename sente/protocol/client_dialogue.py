@@ -39,7 +39,13 @@ class Dialogue:
             raise OutboxFull(
                 "too many events wait for the server: slow down, or wait for a request's reply now and then"
             )
-        self.talk.outbox.put(item)
+        self._add(item)
+
+    def _add(self, item: Item) -> None:
+        if isinstance(item, Event) and item.key is not None:
+            self.talk.outbox.put_latest(item)
+        else:
+            self.talk.outbox.put(item)
 
     def ask(self, event: Event, deadline: float) -> int:
         """Put a request; its reference. Raises as ``put``."""
@@ -107,7 +113,7 @@ class Dialogue:
         self._replace_talk()
         self.talk.backlog = old.backlog  # what was delivered is still to be handled
         for item in carried:
-            self.talk.outbox.put(item)
+            self._add(item)
         self.requests.disconnected({item.ref for item in carried if isinstance(item, Asked)})
         if events := tuple(item for item in doubtful if isinstance(item, Event)):
             self._actions.append(Unconfirmed(events))

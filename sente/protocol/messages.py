@@ -7,7 +7,7 @@ on from the packet before it on this link", which keeps a push the same bytes fo
 Packets are never changed. They are not frozen, because that takes longer than to read one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, assert_never
 
@@ -43,6 +43,8 @@ class Event:
     id: str
     data: Any = None
     size: int = field(default=0, compare=False)
+    key: Hashable | None = field(default=None, compare=False, repr=False)
+    """Of events with the same key only the newest is kept while they have not left (§5); ``None``: reliable."""
 
 
 @dataclass(slots=True)

@@ -89,6 +89,18 @@ class Outbox:
             self._passing += 1
         self.bytes += item.size
 
+    def put_latest(self, event: Event) -> bool:
+        """Add an event, and take back the one with its key that has not left; whether there was one.
+
+        It goes to the end and not in the other's place, so that what leaves leaves in the order in which it was said.
+        """
+        old = next((item for item in self._queue if isinstance(item, Event) and item.key == event.key), None)
+        if old is not None:
+            self._queue = [item for item in self._queue if item is not old]  # not remove: an equal one may come first
+            self.bytes -= old.size
+        self.put(event)
+        return old is not None
+
     def withdraw(self, ref: int) -> None:
         """A request is no longer wanted: say so if it has left, and see to it that it does not leave otherwise."""
         asked = next((item for item in self._queue if isinstance(item, Asked) and item.ref == ref), None)

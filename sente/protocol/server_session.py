@@ -21,6 +21,7 @@ from sente.protocol.actions import (
     Link,
     PresenceChanged,
     Renew,
+    Replaced,
     ServerAction,
     Transmit,
     TransportName,
@@ -171,7 +172,10 @@ class ServerSession:
         """Say an event; with others of the next few milliseconds unless ``flush``."""
         if self._ended:
             return
-        self._talk.outbox.put(event)
+        if event.key is None:
+            self._talk.outbox.put(event)
+        elif self._talk.outbox.put_latest(event):
+            self.actions.append(Replaced())
         if event.size > self._talk.peer.packet - ENVELOPE:  # counted as lost, so that its client is told
             self.close(4413, "an event is larger than the packets this client takes", now, word="too large")
         self._leave_by(now if flush else now + self._batch_window, now)
@@ -368,5 +372,5 @@ class ServerSession:
 
 
 def _is_said(item: Item) -> bool:
-    """Whether it is an event of the application, which a client may lose."""
-    return isinstance(item, Event) and item.id not in (BYE, AUTH_DUE)
+    """Whether it is an event of the application, which a client may lose: not one of which only the latest counts."""
+    return isinstance(item, Event) and item.key is None and item.id not in (BYE, AUTH_DUE)

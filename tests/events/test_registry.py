@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 import pytest
 from pydantic import BaseModel
 
-from sente import ConfigError, EventContract, EventRegistry, InvalidEvent, Request, UnknownEvent
+from sente import ConfigError, EventContract, EventRegistry, InvalidEvent, Request, UnknownEvent, latest
 from sente.events import Untyped
 from tests.events.contract import Ack, Move, Said, Say, Sight, contract
 
@@ -186,8 +186,9 @@ def test_only_a_class_of_its_own_can_be_decorated(type_: Any) -> None:
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"direction": "up"}, "direction='up'"),
-    ({"delivery": "volatile"}, "'reliable' is the only class so far"),
-    ({"delivery": "latest"}, "'reliable' is the only class so far"),
+    ({"delivery": "unreliable"}, r"delivery='unreliable'\): give 'reliable' or latest\(...\)"),
+    ({"delivery": "latest"}, r"give 'reliable' or latest\(...\)"),
+    ({"delivery": latest}, r"give 'reliable' or latest\(...\)"),
     ({"deadline": 0}, "finite number of seconds above 0"),
     ({"deadline": float("inf")}, "finite number of seconds above 0"),
 ]

@@ -48,6 +48,13 @@ class LossyLine(RuleBasedStateMachine):
             self.world.push(flush=flush)
         self.world.advance(0)
 
+    @rule(times=some, pushed=st.booleans(), leaves=st.booleans())
+    def only_the_latest(self, times: int, pushed: bool, leaves: bool) -> None:
+        for _ in range(times):
+            (self.world.push_latest if pushed else self.world.say_latest)()
+        if leaves:
+            self.world.advance(0)
+
     @rule(times=some, leaves=st.booleans())
     def say(self, times: int, leaves: bool) -> None:
         for _ in range(times):

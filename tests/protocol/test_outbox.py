@@ -94,3 +94,35 @@ def test_each_number_once_in_order() -> None:
     with pytest.raises(ProtocolError, match="more than 3 ahead"):
         inbox.take(4, "d", 0)
     assert inbox.take(5, "e", 2) == []
+
+
+def latest(n: int, key: str = "a", size: int = 10) -> Event:
+    return Event("a/b", n, size, key=key)
+
+
+def test_a_newer_event_replaces_the_one_with_its_key() -> None:
+    outbox = Outbox()
+    assert not outbox.put_latest(latest(1, size=30))
+    outbox.put(event(2))
+    assert not outbox.put_latest(latest(3, key="b"))
+    assert outbox.put_latest(latest(4))
+    assert (len(outbox), outbox.bytes) == (3, 30)
+    assert [item for _, item in take(outbox)] == [event(2), latest(3), latest(4)]  # as they were said
+
+
+def test_the_replaced_one_is_found_among_its_equals() -> None:
+    outbox = Outbox()
+    outbox.put_latest(Event("a/b", 1, 10, key="b"))
+    outbox.put(event(0))
+    outbox.put_latest(latest(1))  # equal but for the key
+    outbox.put_latest(latest(2))
+    assert [item for _, item in take(outbox)] == [latest(1), event(0), latest(2)]
+
+
+def test_what_has_left_is_not_replaced() -> None:
+    outbox = Outbox()
+    outbox.put_latest(latest(1))
+    take(outbox)
+    assert not outbox.put_latest(latest(2))
+    outbox.rewind(0)
+    assert take(outbox) == [(1, latest(1)), (2, latest(2))]

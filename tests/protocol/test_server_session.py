@@ -13,6 +13,7 @@ from sente.protocol.actions import (
     Ended,
     LateReply,
     PresenceChanged,
+    Replaced,
     ServerAction,
     Settle,
     Transmit,
@@ -459,3 +460,43 @@ def test_the_server_asks() -> None:
         Settle(late, "timeout"),
         Transmit(1, (Events((Event("chsk/cancel", late),)),)),
     ]
+
+
+# -- only the latest
+
+
+def price(n: int, key: str = "a") -> Event:
+    return Event("stock/price", n, 10, key=key)
+
+
+def test_of_events_that_wait_only_the_latest_leaves() -> None:
+    driver = Driver()
+    driver.hello()
+    driver.session.send(price(1), driver.now)
+    driver.session.send(PUSH, driver.now)
+    driver.session.send(price(2), driver.now)
+    assert driver.session.take_actions() == [Replaced()]
+    assert driver.pass_time(0.03) == [Transmit(1, (Events((PUSH, price(2))),))]
+    driver.session.send(price(3), driver.now)  # the one before has left: it is not replaced
+    assert driver.pass_time(0.03) == [Transmit(1, (Events((price(3),)),))]
+
+
+def test_the_latest_do_not_fill_an_outbox() -> None:
+    driver = Driver(replace(SETTINGS, limits=Limits(outbox=2)))
+    driver.session.send(PUSH, driver.now)
+    for n in range(10):
+        driver.session.send(price(n), driver.now)
+    assert not driver.session.ended
+    driver.session.send(price(1, key="b"), driver.now)
+    assert driver.session.ended
+
+
+def test_the_latest_do_not_count_as_lost() -> None:
+    driver = Driver()
+    driver.hello()
+    driver.session.send(price(1), driver.now)
+    driver.session.send(PUSH, driver.now)
+    driver.pass_time(0.03)
+    driver.session.send(price(2), driver.now)
+    driver.session.close(4410, "gone", driver.now, word="expired")
+    assert driver.session.tombstone().unacknowledged == (2,)

@@ -76,6 +76,8 @@ class World:
         self.drained = False
         self.after_leave: list[int] = []
         self.early: list[int] = []  # pushed before the client was open for the first time: nobody promised them
+        self.latest: dict[Client, int] = {}  # the newest push of those of which only the newest is to arrive
+        self.latest_said: list[int] = []
         self.got: list[int] = []
         self.taken: list[int] = []  # pushes and requests of the server, as the client's application got them
         self.sent: list[int] = []
@@ -119,6 +121,21 @@ class World:
             if client.uid == self.uid:
                 client.session.send(Event("app/push", value, SIZE), self.now, flush=flush)
                 self.run_server(client)
+
+    def push_latest(self) -> None:
+        value = next(self.push_numbers)
+        for client in list(self.sessions):
+            if client.uid == self.uid:
+                self.latest[client] = value
+                client.session.send(Event("app/push", value, SIZE, key="latest"), self.now)
+                self.run_server(client)
+
+    def say_latest(self) -> None:
+        value = len(self.sent) + 1
+        if self.core.send(Event("app/say", value, SIZE, key="latest")):
+            self.sent.append(value)
+            self.latest_said.append(value)
+        self.run_client()
 
     def say(self) -> bool:
         value = len(self.sent) + 1
@@ -493,7 +510,7 @@ class World:
         self.check()
         assert self.core.state.open
         assert list(self.present.values()) == [self.core.state.transport]
-        missing_up = set(self.sent) - set(self.handled) - self.unconfirmed
+        missing_up = set(self.sent) - set(self.handled) - self.unconfirmed - set(self.latest_said[:-1])
         for ref, value in self.asked.items():
             assert len(self.outcomes[ref]) == 1, f"request {ref} has no outcome"
             if self.outcomes[ref][0][0] == "reply":
@@ -509,6 +526,8 @@ class World:
                 assert value in self.taken
         assert not self.client_asked, "the client's application was neither told to stop nor was its reply taken"
         missing_down = len(set(self.pushed) - set(self.got))
+        if len(self.sessions) == 1 and (newest := self.latest.get(*self.sessions)):
+            assert newest in self.got, "the latest did not arrive"
         if None not in self.losses:
             told = sum(lost or 0 for lost in self.losses)
             early = len(set(self.early) - set(self.got))

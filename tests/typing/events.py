@@ -20,7 +20,9 @@ from sente import (
     Registry,
     Request,
     TypeHandler,
+    latest,
 )
+from sente.events import Latest
 
 events = EventRegistry(strict=True, extra="forbid")
 
@@ -58,7 +60,11 @@ assert_type(typing.adapter, TypeAdapter[list[str]])
 assert_type(Say(text="hi"), Say)  # a decorated class stays what it was
 registry: Registry = events
 
-events.event("a/b", delivery="volatile")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+assert_type(events.event("a/latest", of=list[str], delivery=latest()), EventContract[list[str]])
+assert_type(events.event("a/first", of=list[str], delivery=latest(lambda names: names[0])), EventContract[list[str]])
+assert_type(events.event("a/field", delivery=latest("x"))(Move), type[Move])
+assert_type(latest("x"), Latest)
+events.event("a/b", delivery="unreliable")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 events.event("a/b", direction="up")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 chsk = ChannelSocket(events=events)
