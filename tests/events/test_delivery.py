@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from sente import ChannelSocket, ConfigError, EventRegistry, InvalidEvent, Message, UnknownEvent, latest
+from sente.events.asyncapi import asyncapi
 from sente.events.delivery import Delivery
 from sente.testing import Served
 from tests.client.line import reopening
@@ -144,6 +145,26 @@ async def test_a_client_sends_only_the_latest(transport: Any) -> None:
         async with asyncio.timeout(5):
             await there.wait()
     assert got == [Position("bob", 4), "there he is"]
+
+
+@over_both
+async def test_each_request_is_asked(transport: Any) -> None:
+    chsk = ChannelSocket(events=people())
+
+    @chsk.on(Position)
+    async def moved(msg: Message[Position]) -> None:
+        got.append(msg.data.x)
+
+    got: list[int] = []
+    async with Served(chsk, transport=transport, events=people()) as server, server.client() as client:
+        await asyncio.gather(*(client.request("map/position", Position("bob", x)) for x in range(3)))
+    assert got == [0, 1, 2]
+
+
+def test_the_contract_says_how_it_is_delivered() -> None:
+    channels = asyncapi(people())["channels"]
+    said = [channel["x-sente-delivery"] for channel in channels.values()]
+    assert said == ["latest(name)", "reliable"]
 
 
 async def test_nobody_is_told_to_have_lost_what_only_the_latest_says() -> None:
