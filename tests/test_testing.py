@@ -1,6 +1,6 @@
 """The contract kits fail those who break the contract."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pytest
@@ -149,6 +149,9 @@ class Lax(EventRegistry):
     def deadline(self, event_id: str, /) -> float | None:
         return self.how["deadline"] if "deadline" in self.how else super().deadline(event_id)
 
+    def key(self, event_id: str, value: Any, /) -> Hashable | None:
+        return self.how["key"](value) if "key" in self.how else super().key(event_id, value)
+
     def load(self, event_id: str, value: Any, /, **options: Any) -> Any:
         if "load" in self.how:
             return self.how["load"](value)
@@ -169,6 +172,7 @@ BROKEN_REGISTRIES: list[tuple[dict[str, Any], str]] = [
     ({"identify": "a/b"}, "raises UnknownEvent"),
     ({"deadline": 0}, "finite number of seconds above 0"),
     ({"deadline": float("nan")}, "finite number of seconds above 0"),
+    ({"key": lambda value: object()}, "equal events have equal keys"),
     ({"load": lambda value: [*value, 3]}, "came back from json as"),
     ({"load": lambda value: list(map(int, value))}, "which is no EventError"),
     ({"dump": lambda value: value.append(3)}, "dump changed the value"),

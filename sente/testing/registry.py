@@ -7,7 +7,7 @@ from typing import Any, get_args
 from uuid import UUID
 
 from sente.errors import EventError, PackError, UnknownEvent
-from sente.interfaces import HashedRegistry, Registry, is_plain_json
+from sente.interfaces import HashedRegistry, KeyedRegistry, Registry, is_plain_json
 from sente.packers import get
 from sente.protocol.messages import Side
 from sente.values import Keyword, TaggedValue
@@ -65,6 +65,10 @@ def _check_event(registry: Registry, event_id: str, value: Any) -> None:
     assert deadline is None or 0 < deadline < math.inf, "a deadline is a finite number of seconds above 0, or None"
     senders = [side for side in get_args(Side) if _is_said(registry, event_id, value, side)]
     assert senders, f"neither side may say {event_id}"
+    if isinstance(registry, KeyedRegistry):
+        key = registry.key(event_id, value)
+        hash(key)
+        assert registry.key(event_id, copy.deepcopy(value)) == key, "equal events have equal keys"
     for sender in senders:
         before = copy.deepcopy(value)
         dumped = registry.dump(event_id, value, sender=sender)
