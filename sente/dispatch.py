@@ -12,8 +12,8 @@ from typing import Any, Concatenate, Generic, TypeAlias, TypeVar
 from sente.asking import Ask
 from sente.binding import PlainBinder
 from sente.errors import ConfigError, Disconnected, EventError, RequestFailed, SenteError
-from sente.interfaces import DataT, HandlerBinder, UserId
-from sente.protocol.messages import BAD_EVENT, is_event_id
+from sente.interfaces import HandlerBinder, UserId
+from sente.protocol.messages import BAD_EVENT, DataT, is_event_id
 from sente.transports.asgi import Connection
 from sente.workers import Worker, Workers
 

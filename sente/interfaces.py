@@ -7,13 +7,9 @@ from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, 
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-import typing_extensions
-
 from sente.protocol.messages import Side
 
 R_co = TypeVar("R_co", covariant=True)
-DataT = typing_extensions.TypeVar("DataT", default=Any, covariant=True)
-"""What a message carries: anything, unless it is said."""
 
 Wire: TypeAlias = str | bytes
 """What a packer writes: ``str`` travels as a text frame, ``bytes`` as a binary one."""

@@ -56,7 +56,7 @@ THIRD_PARTY = {
     "pytest": {"sente.testing.plugin"},
     "redis": {"sente.brokers.redis"},
     "starlette": {"sente.integrations", "sente.cli", "sente.demo"},
-    "typing_extensions": {"sente.interfaces"},
+    "typing_extensions": {"sente.protocol.messages"},
     "uvicorn": {"sente.cli", "sente.demo", "sente.integrations.uvicorn"},
     "websockets": {"sente.transports.client_websocket", "sente.integrations.uvicorn"},
     "zstandard": {"sente.packers.compressed"},

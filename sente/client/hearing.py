@@ -61,8 +61,14 @@ class Hearing:
 
         return register
 
+    @overload
+    def events(self, event: type[D] | EventContract[D], /) -> Stream[Event[D]]: ...
+    @overload
+    def events(self, *events: str | type[Any] | EventContract[Any]) -> Stream[Event]: ...
     def events(self, *events: str | type[Any] | EventContract[Any]) -> Stream[Event]:
         """These events, or all, from now on: ``async for event in client.events("chat/said")``.
+
+        With ``events`` a class or contract of the registry does as well, and the data of each is one.
 
         It ends when the client disconnects, and raises ``Rejected`` if the server refuses it. A loop 1024 events
         behind makes everything else wait, in the end the server: close a stream that is no longer read (``aclose``).

@@ -9,7 +9,9 @@ Packets are never changed. They are not frozen, because that takes longer than t
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, assert_never
+from typing import Any, Generic, Literal, TypeAlias, assert_never
+
+import typing_extensions
 
 from sente.errors import ProtocolError
 
@@ -32,8 +34,12 @@ CANCEL = "chsk/cancel"
 """The event that says a request is no longer wanted; its data is the request's ``ref``."""
 
 
+DataT = typing_extensions.TypeVar("DataT", default=Any, covariant=True)
+"""What an event carries: anything, unless it is said."""
+
+
 @dataclass(slots=True)
-class Event:
+class Event(Generic[DataT]):
     """``[id, data]``; ``size`` is what it costs packed, in bytes, and counts against limits.
 
     >>> Event("chat/said", {"text": "hi"}).id
@@ -41,7 +47,7 @@ class Event:
     """
 
     id: str
-    data: Any = None
+    data: DataT = None  # type: ignore[assignment]
     size: int = field(default=0, compare=False)
     key: Hashable | None = field(default=None, compare=False, repr=False)
     """Of events with the same key only the newest is kept while they have not left (§5); ``None``: reliable."""

@@ -22,7 +22,9 @@ from sente import (
     TypeHandler,
     latest,
 )
+from sente.client.streams import Stream
 from sente.events import Latest
+from sente.protocol.messages import Event
 
 events = EventRegistry(strict=True, extra="forbid")
 
@@ -155,8 +157,10 @@ def mistaken(said: Say) -> None: ...
 
 
 assert_type(client.on(Said, print), Callable[[], None])
-client.events("chat/say", Said, typing)
-client.events(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+assert_type(client.events(Said), Stream[Event[Said]])
+assert_type(client.events(typing), Stream[Event[list[str]]])
+assert_type(client.events("chat/say", Said, typing), Stream[Event[Any]])
+client.events(7)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 # -- saying
 
