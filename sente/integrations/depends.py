@@ -78,13 +78,25 @@ class FastAPIBinder:
         return getattr(self.app, "dependency_overrides", {})
 
     def bind(self, handler: Callable[..., Any], /) -> Callable[[Any], Awaitable[Any]]:
-        """The handler as a function of a message; one without dependencies stays as it is.
+        """The handler as a function of a message.
 
         Raises:
             ConfigError: a parameter is no dependency and has no default, or a dependency wants a body.
         """
         wanted = _parameters(handler)
-        return _bound(self, handler, wanted) if wanted else PlainBinder().bind(handler)
+        return _refusing(_bound(self, handler, wanted) if wanted else PlainBinder().bind(handler))
+
+
+def _refusing(call: Callable[[Message], Awaitable[Any]]) -> Callable[[Message], Awaitable[Any]]:
+    """A handler whose asker is told what an ``HTTPException`` says."""
+
+    async def handle(message: Message) -> Any:
+        try:
+            return await call(message)
+        except HTTPException as error:
+            raise _refusal(error) from error
+
+    return handle
 
 
 def _bound(
@@ -98,8 +110,6 @@ def _bound(
         binder.app = scope.get("app")
         try:
             await serve({**scope, CALL: call}, _no_body, _nowhere)
-        except HTTPException as error:
-            raise _refusal(error) from error
         except RequestValidationError as error:
             raise _misfit(error) from error
         return call.result

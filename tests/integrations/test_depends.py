@@ -513,17 +513,18 @@ async def test_handlers_registered_later_take_them_too(world: World) -> None:
         assert await client.request("a/late") == "ada"
 
 
-def test_a_plain_handler_stays_what_it_is(world: World) -> None:
+async def test_a_handler_without_dependencies_is_asked_for_none_and_may_refuse(world: World) -> None:
     @world.chsk.on("a/plain")
-    async def plain(msg: "Undefined") -> None: ...  # type: ignore[name-defined]  # noqa: F821
+    async def plain(msg: "Undefined") -> None:  # type: ignore[name-defined]  # noqa: F821
+        raise HTTPException(404, "no such room")
 
     @world.chsk.on("a/defaults")
-    async def defaults(msg: Message, limit: int = 3) -> None: ...
+    def defaults(msg: Message, limit: int = 3) -> int:
+        return limit
 
-    channel_router(world.chsk)
-    calls = {event_id: handler.call for event_id, handler in world.chsk._dispatcher._handlers.items()}
-    assert calls["a/plain"] is plain
-    assert calls["a/defaults"] is defaults
+    async with world.client() as client:
+        assert await refusal(client, "a/plain") == ("not_found", "no such room", {"status": 404})
+        assert await client.request("a/defaults") == 3
 
 
 async def takes_anything(msg: Message, room: str) -> None: ...
