@@ -1,11 +1,12 @@
 // The load: opens connections to one of the servers of apps.py, speaks its protocol by hand, and measures.
-// Usage: node load.mjs SERVER PORT WHAT SECONDS CONNECTIONS PID_OF_THE_SERVER; WHAT is echo, push or idle.
+// Usage: node load.mjs SERVER PORT WHAT SECONDS CONNECTIONS PID_OF_THE_SERVER; WHAT is echo, poll, push or idle.
 // Writes JSON to stdout: what was measured, and (but for idle) the microseconds of CPU that each cost the server.
 // By hand, because a client library of its own would be the slowest part of it.
 
 import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import WebSocket from "ws";
+import { polling } from "./polling.mjs";
 
 const [server, port, what, seconds, connections, pid] = process.argv.slice(2);
 const TEXT = "x".repeat(32);
@@ -128,6 +129,26 @@ async function echo(lines) {
   return measured;
 }
 
+/** The same over long-polling. */
+async function poll(clients) {
+  let count = 0;
+  let measuring = true;
+  const done = clients.map(async (client) => {
+    for (let ref = 1; measuring; ref += 1) {
+      await client.ask(TEXT, ref);
+      count += 1;
+    }
+  });
+  await sleep(500); // warm
+  const meter = started();
+  const before = count;
+  await sleep(seconds * 1000);
+  const measured = meter(count - before);
+  measuring = false;
+  await Promise.all(done);
+  return measured;
+}
+
 /** One of them tells the server to speak to all; again when all have heard it. */
 async function push(lines) {
   let left = 0;
@@ -177,10 +198,16 @@ async function openLines(count) {
 }
 let opened = 0;
 
-const measured =
-  what === "idle"
-    ? await idle(openLines)
-    : await { echo, push }[what](await openLines(Number(connections)));
+const openPolls = () =>
+  Promise.all(Array.from({ length: Number(connections) }, (_, number) => polling[server](Number(port), number)));
+
+const measure = {
+  echo: async () => echo(await openLines(Number(connections))),
+  poll: async () => poll(await openPolls()),
+  push: async () => push(await openLines(Number(connections))),
+  idle: () => idle(openLines),
+};
+const measured = await measure[what]();
 closing = true;
 console.log(JSON.stringify(measured));
 process.exit(0);
