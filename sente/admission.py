@@ -1,6 +1,7 @@
 """The door: what must be right before a link belongs to a client, and what its frames say."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from sente.dispatch import log
@@ -30,7 +31,7 @@ class Admission:
             raise ConfigError(f"handshake_data={handshake_data!r}: give a function that takes the connection")
         self.settings = hub.settings
         self._hub = hub
-        self._packers = packers
+        self._choose = lru_cache(maxsize=64)(partial(choose, packers))  # asked with each poll, mostly the same
         self._security = security
         self._handshake_data = handshake_data
 
@@ -38,7 +39,7 @@ class Admission:
         """What can be said before a hello."""
         if not connection.client_id:
             raise Rejected(400, "client-id is missing: 1 to 128 of A-Z a-z 0-9 . _ ~ : - in the query")
-        return choose(self._packers, connection.query.get("packers", ""))
+        return self._choose(connection.query.get("packers", ""))
 
     def headers(self, connection: Connection) -> list[tuple[str, str]]:
         """The headers of every HTTP answer."""
@@ -97,7 +98,8 @@ class Admission:
     async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:
         """A poll or POST came."""
         client = self.owner(link.connection, head)
-        link.connection = Connection(link.connection.scope, self._hub.peers[client].auth)
+        if (auth := self._hub.peers[client].auth) is not None:
+            link.connection = Connection(link.connection.scope, auth)
         uid = await self._security.check(link.connection, csrf=None, csrf_known=True)
         if uid != client.uid:
             raise Rejected(410, "another user is logged in: say hello again")

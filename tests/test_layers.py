@@ -179,7 +179,8 @@ def test_what_carries_an_event_is_small() -> None:
     The core of our clients is read apart, and so is what serves Sente's own clients, or is one of them, and what knows
     when credentials expire or how two contracts differ: none carries an event through a server of ours. What makes
     events typed is a subject of its own, as events do without; its seams in hub, dispatch and questions took 30 lines
-    here. What only describes them, for files and hashes, is no part of it.
+    here. What only describes them, for files and hashes, is no part of it. Delivery classes, limits in bytes and age,
+    and an exchange that is answered without a task of its own took 150.
     """
     places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
     places |= {"sente.admission", "sente.workers", "sente.asking", "sente.questions"}
@@ -191,7 +192,7 @@ def test_what_carries_an_event_is_small() -> None:
     def size(modules: set[str]) -> int:
         return sum(lines_of_code(FILES[module]) for module in modules)
 
-    assert size({module for module in FILES if within(module, places)} - apart) < 2_600
+    assert size({module for module in FILES if within(module, places)} - apart) < 2_800
     assert size(CLIENT_CORE) < 700
     assert size(CLASSIC) < 500
     typed = {f"sente.events.{name}" for name in ("contract", "delivery", "registry", "untyped", "validation")}

@@ -31,10 +31,13 @@ SERVERS = {
     "starlette": "bare Starlette",
 }
 DIRECT = "sente.integrations.uvicorn:WebSocketProtocol"
-CONNECTIONS = {"echo": 50, "push": 500, "idle": 500}
+CONNECTIONS = {"echo": 50, "poll": 50, "push": 500, "idle": 500}
 """What is measured, and with how many connections."""
+POLLING = ("sente", "socketio")
+"""Who speaks long-polling. The class for uvicorn is one for WebSockets."""
 UNITS = {
     "echo": ("requests/s, 50 connections", "µs CPU per request"),
+    "poll": ("requests/s over long-polling, 50 clients", "µs CPU per such request"),
     "push": ("deliveries/s, 500 clients", "µs CPU per delivery"),
     "idle": ("KB per idle connection",),
 }
@@ -56,6 +59,8 @@ def main() -> None:
         first = turn % len(SERVERS)
         for server in [*SERVERS][first:] + [*SERVERS][:first]:
             for what in CONNECTIONS:
+                if what == "poll" and server not in POLLING:
+                    continue
                 print(f"round {turn + 1} of {options.rounds}: {what} of {server}", file=sys.stderr, flush=True)
                 for unit, value in zip(UNITS[what], _measure(server, what, options.seconds), strict=True):
                     found.setdefault(unit, {}).setdefault(server, []).append(round(value, 1))
@@ -119,6 +124,9 @@ def table(found: Found) -> Table:
     for server, name in SERVERS.items():
         cells = []
         for values in found.values():
+            if server not in values:
+                cells.append("")
+                continue
             mine, base = median(values[server]), median(values["socketio"])
             cells.append(f"{mine:,.0f} ({mine / base:.2f}×)")
         rows.append([name, *cells])

@@ -67,6 +67,8 @@ class Connection:
 
 def _cookies(header: str) -> dict[str, str]:
     """As browsers read them: an odd cookie, which anyone on a sibling domain can set, does not hide the others."""
+    if not header:
+        return {}
     pairs = (part.partition("=") for part in header.split(";"))
     return {name.strip(): value.strip().strip('"') for name, equals, value in pairs if equals}
 
@@ -77,7 +79,10 @@ def query_of(scope: Scope) -> dict[str, str]:
     >>> query_of({"query_string": b"client-id=c1&handshake%3F="})
     {'client-id': 'c1', 'handshake?': ''}
     """
-    return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
+    query = scope.get("query_string", b"").decode("latin-1")
+    if "%" in query or "+" in query:
+        return dict(parse_qsl(query, keep_blank_values=True))
+    return {name: value for name, _, value in [part.partition("=") for part in query.split("&") if part]}
 
 
 def wire_size(wire: Wire) -> int:

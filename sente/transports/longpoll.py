@@ -19,6 +19,10 @@ METHODS = "GET, POST, OPTIONS"
 GONE = Refusal(503, "the client went away")
 """Nobody takes this answer, but a middleware that wraps it may insist on one: Starlette's does."""
 
+WATCH_AFTER = 0.1
+"""Seconds after which an exchange begins to look whether its client is still there: to look takes a task, and most are
+answered before."""
+
 
 class LongPollTransport:
     """Serves HTTP requests."""
@@ -144,14 +148,23 @@ def _refused() -> Iterator[None]:
 
 async def settled(link: ExchangeLink, receive: Receive, gate: LinkGate) -> bytes | Refusal:
     """Wait for the answer or for the client to go away, whichever comes first."""
+    outcome = link.outcome
+    try:
+        if not outcome.done():
+            await asyncio.wait((outcome,), timeout=WATCH_AFTER)
+        return outcome.result() if outcome.done() else await _watched(outcome, receive)
+    finally:
+        gate.lost(link)
+
+
+async def _watched(outcome: "asyncio.Future[bytes | Refusal]", receive: Receive) -> bytes | Refusal:
     gone = asyncio.create_task(_disconnected(receive))
     try:
-        either: set[asyncio.Future[Any]] = {link.outcome, gone}
+        either: set[asyncio.Future[Any]] = {outcome, gone}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        return link.outcome.result() if link.outcome.done() else GONE
+        return outcome.result() if outcome.done() else GONE
     finally:
         gone.cancel()
-        gate.lost(link)
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -1,6 +1,10 @@
 """The connection as an application sees it."""
 
+from urllib.parse import parse_qsl
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sente import Connection
 from sente.transports.asgi import wire_size
@@ -35,6 +39,11 @@ def test_the_query() -> None:
     assert connection(query="client-id=c1&empty=&x=%E5%85%88&x=2").query == {"client-id": "c1", "empty": "", "x": "2"}
     assert connection(query="client-id=c1").client_id == "c1"
     assert connection(query="client-id=c1%0A").client_id == ""
+
+
+@given(st.text("ab=&%+3D", max_size=12))
+def test_a_query_without_escapes_is_read_as_one_with_them(query: str) -> None:
+    assert connection(query=query).query == dict(parse_qsl(query, keep_blank_values=True))
 
 
 def test_what_is_unknown_is_empty() -> None:
