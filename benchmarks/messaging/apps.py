@@ -1,4 +1,4 @@
-"""The same server three times: it answers `echo`, and says something to all when it is told to.
+"""The same server on ASGI, four times: it answers `echo`, and says something to all when it is told to.
 
 ``uvicorn benchmarks.messaging.apps:sente`` and so on; `run.py` starts them.
 """
@@ -48,8 +48,34 @@ def socketio() -> Any:
     return socketio.ASGIApp(server)
 
 
+def asgi() -> Any:
+    """Bare ASGI, without a framework: nothing is kept, nothing is acknowledged."""
+    everyone: set[Any] = set()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            return None
+        await receive()
+        await send({"type": "websocket.accept"})
+        everyone.add(send)
+        while (message := await receive())["type"] == "websocket.receive":
+            ref, name, data = json.loads(message["text"])
+            if name == "echo":
+                await send({"type": "websocket.send", "text": json.dumps([ref, data])})
+                continue
+            for _ in range(data):
+                said = json.dumps([None, TEXT])
+                for one in everyone:
+                    await one({"type": "websocket.send", "text": said})
+                await asyncio.sleep(0)
+        everyone.discard(send)
+        return None
+
+    return app
+
+
 def starlette() -> Any:
-    """A bare WebSocket endpoint: nothing is kept, nothing is acknowledged."""
+    """A WebSocket endpoint of Starlette: nothing is kept, nothing is acknowledged. FastAPI's is this one."""
     from starlette.applications import Starlette
     from starlette.routing import WebSocketRoute
     from starlette.websockets import WebSocket, WebSocketDisconnect

@@ -1,6 +1,6 @@
 // The load: opens connections to one of the servers of apps.py, speaks its protocol by hand, and measures.
-// Usage: node load.mjs SERVER PORT WHAT SECONDS CONNECTIONS PID_OF_THE_SERVER; WHAT is echo, poll, push or idle.
-// Writes JSON to stdout: what was measured, and (but for idle) the microseconds of CPU that each cost the server.
+// Usage: node load.mjs SERVER PORT WHAT SECONDS CONNECTIONS PID_OF_THE_SERVER; WHAT is echo, poll, push, open or idle.
+// Writes JSON to stdout: what was measured, and (but for open and idle) the microseconds of CPU that each cost the server.
 // By hand, because a client library of its own would be the slowest part of it.
 
 import { readFileSync } from "node:fs";
@@ -10,6 +10,7 @@ import { polling } from "./polling.mjs";
 
 const [server, port, what, seconds, connections, pid] = process.argv.slice(2);
 const TEXT = "x".repeat(32);
+const DIALECT_OF = { sente: "sente", socketio: "socketio", "socketio-node": "socketio" };
 const BURST = 10; // pushes for each word of ours: the next word waits until all have arrived everywhere
 
 const dialects = {
@@ -56,7 +57,8 @@ const dialects = {
       return { reply, pushes: text.startsWith("42") ? 1 : 0 };
     },
   }),
-  starlette: () => ({
+  /** The servers that keep and acknowledge nothing. */
+  bare: () => ({
     url: `ws://127.0.0.1:${port}/`,
     open: undefined,
     say: (line, name, data, ref) => line.socket.send(JSON.stringify([ref, name, data])),
@@ -68,7 +70,7 @@ const dialects = {
 };
 
 function connect(number) {
-  const dialect = dialects[server](number);
+  const dialect = dialects[DIALECT_OF[server] ?? "bare"](number);
   const socket = new WebSocket(dialect.url, { perMessageDeflate: false });
   const line = { socket, dialect, heardAll: () => {} };
   return new Promise((resolve, reject) => {
@@ -174,13 +176,21 @@ async function push(lines) {
   return meter(bursts * BURST * lines.length);
 }
 
+/** Connections that are ready to talk, per second: each after its handshake, 50 at a time. */
+async function open() {
+  await openLines(100); // warm
+  const start = performance.now();
+  await openLines(Number(connections));
+  return [Number(connections) / ((performance.now() - start) / 1000)];
+}
+
 /** Kilobytes that the server grew by, for each connection that then says nothing. */
-async function idle(open) {
+async function idle() {
   const resident = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]);
-  await open(20); // what the first connections load stays
+  await openLines(20); // what the first connections load stays
   await sleep(500);
   const before = resident();
-  const lines = await open(Number(connections));
+  const lines = await openLines(Number(connections));
   await sleep(1500);
   return [(resident() - before) / lines.length];
 }
@@ -205,7 +215,8 @@ const measure = {
   echo: async () => echo(await openLines(Number(connections))),
   poll: async () => poll(await openPolls()),
   push: async () => push(await openLines(Number(connections))),
-  idle: () => idle(openLines),
+  open,
+  idle,
 };
 const measured = await measure[what]();
 closing = true;

@@ -1,7 +1,7 @@
-"""The messaging benchmark: sente, python-socketio and bare Starlette on the same uvicorn, in one run.
+"""The messaging benchmark: sente, its peers in Python and Node, and bare WebSockets, in one run.
 
-``python -m benchmarks.messaging.run`` takes three minutes and writes ``results/messaging.json``. The server has one
-core to itself and the load the other, so it needs two. Each is measured in turn, round by round; medians are compared.
+``python -m benchmarks.messaging.run`` takes ten minutes and writes ``results/messaging.json``. The server has one core
+to itself and the load the other, so it needs two. Each is measured in turn, round by round; medians are compared.
 """
 
 import argparse
@@ -28,10 +28,18 @@ SERVERS = {
     "sente": "sente",
     "direct": "sente, with its class for uvicorn",
     "socketio": "python-socketio",
+    "socketio-node": "Socket.IO, on Node",
+    "asgi": "bare ASGI",
     "starlette": "bare Starlette",
+    "websockets": "bare websockets",
+    "aiohttp": "bare aiohttp",
+    "picows": "bare picows",
+    "ws": "bare ws, on Node",
 }
+RAW = ("websockets", "aiohttp", "picows")
+NODE = ("socketio-node", "ws")
 DIRECT = "sente.integrations.uvicorn:WebSocketProtocol"
-CONNECTIONS = {"echo": 50, "poll": 50, "push": 500, "idle": 500}
+CONNECTIONS = {"echo": 50, "poll": 50, "push": 500, "open": 500, "idle": 500}
 """What is measured, and with how many connections."""
 POLLING = ("sente", "socketio")
 """Who speaks long-polling. The class for uvicorn is one for WebSockets."""
@@ -39,16 +47,17 @@ UNITS = {
     "echo": ("requests/s, 50 connections", "µs CPU per request"),
     "poll": ("requests/s over long-polling, 50 clients", "µs CPU per such request"),
     "push": ("deliveries/s, 500 clients", "µs CPU per delivery"),
+    "open": ("new connections/s",),
     "idle": ("KB per idle connection",),
 }
-OF = ("python-socketio", "starlette", "uvicorn", "uvloop", "httptools", "websockets")
+OF = ("python-socketio", "starlette", "uvicorn", "uvloop", "httptools", "websockets", "aiohttp", "picows")
 
 Found: TypeAlias = dict[str, dict[str, list[float]]]
 """By unit and server, what each round measured."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure messaging against python-socketio and bare Starlette.")
+    parser = argparse.ArgumentParser(description="Measure messaging against its peers.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of one measurement")
     options = parser.parse_args()
@@ -78,8 +87,8 @@ def main() -> None:
 
 
 def _measure(server: str, what: str, seconds: float) -> list[float]:
-    app, ws = ("sente", DIRECT) if server == "direct" else (server, "websockets-sansio")
-    with _serving(app, ws) as (port, pid):
+    app = "sente" if server == "direct" else server
+    with _serving(server) as (port, pid):
         load = ["node", str(Path(__file__).parent / "load.mjs"), app, str(port), what]
         command = [*_on_core(1), *load, str(seconds), str(CONNECTIONS[what]), str(pid)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
@@ -88,19 +97,27 @@ def _measure(server: str, what: str, seconds: float) -> list[float]:
 
 
 @contextmanager
-def _serving(app: str, ws: str) -> Iterator[tuple[int, int]]:
+def _serving(server: str) -> Iterator[tuple[int, int]]:
     """A server in a process of its own, on one core."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "--factory", f"benchmarks.messaging.apps:{app}"]
-    command += ["--port", str(port), "--loop", "uvloop", "--http", "httptools", "--ws", ws]
-    command += ["--ws-per-message-deflate", "false", "--log-level", "warning", "--no-access-log"]
-    with subprocess.Popen([*_on_core(0), *command], cwd=ROOT) as process:
+    with subprocess.Popen([*_on_core(0), *_command(server), "--port", str(port)], cwd=ROOT) as process:
         try:
             _wait(port, process)
             yield port, process.pid
         finally:
             process.kill()
+
+
+def _command(server: str) -> list[str]:
+    if server in NODE:
+        return ["node", "benchmarks/messaging/raw.mjs", server]
+    if server in RAW:
+        return [sys.executable, "-m", "benchmarks.messaging.raw", server]
+    app, ws = ("sente", DIRECT) if server == "direct" else (server, "websockets-sansio")
+    command = [sys.executable, "-m", "uvicorn", "--factory", f"benchmarks.messaging.apps:{app}"]
+    command += ["--loop", "uvloop", "--http", "httptools", "--ws", ws]
+    return [*command, "--ws-per-message-deflate", "false", "--log-level", "warning", "--no-access-log"]
 
 
 def _on_core(core: int) -> list[str]:
