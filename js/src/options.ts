@@ -66,6 +66,7 @@ const TIMES = [
   "handshakeTimeout",
   "ping",
   "pingTimeout",
+  "wakeTimeout",
   "pollMargin",
   "backoffBase",
   "backoffCap",

@@ -60,6 +60,7 @@ class Player {
       case "disconnect":
       case "reconnect":
       case "delivered":
+      case "wake":
         return core[word](now);
       case "renewed":
         return core.renewed();

@@ -137,9 +137,7 @@ class Client(Hearing):
             epoch=time.time() - time.monotonic(),  # what loops take their time from
             renewable=endpoint.renewable,
         )
-        self._driver = (ClassicDriver if spoken else ClientDriver)(
-            self._core, endpoint, served, settings.limits, self._hear
-        )
+        self._driver = (ClassicDriver if spoken else ClientDriver)(self._core, endpoint, served, settings, self._hear)
         super().__init__(Typed(events, "client"), Inbox(self._delivered))
         self._answers = Answers(self._inbox, self._typed, lambda: self._driver.packer, self._reply, self._delivered)
         self._changes = Changes()

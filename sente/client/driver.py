@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from sente.client.endpoint import Attempt, Endpoint, Option
 from sente.client.frames import write_frame
+from sente.client.sleep import SleepDetector
 from sente.errors import ProtocolError, UnpackError
 from sente.interfaces import ClientLink, ClientTransport, LinkClosed, Packer, Wire
 from sente.packers.negotiation import for_peer, read_offer
@@ -30,7 +31,8 @@ from sente.protocol.actions import (
 from sente.protocol.client_session import ClientSession
 from sente.protocol.framing import read_row, write_row
 from sente.protocol.messages import BYE, Control, Event, Packet, read_packet
-from sente.protocol.settings import Limits
+from sente.protocol.requests import NEVER
+from sente.protocol.settings import ClientSettings
 
 log = logging.getLogger("sente.client")
 
@@ -55,14 +57,15 @@ class ClientDriver:
         core: ClientSession,
         endpoint: Endpoint,
         packers: Sequence[Packer],
-        limits: Limits,
+        settings: ClientSettings,
         news: Callable[[News], None],
     ) -> None:
         self._core = core
         self._endpoint = endpoint
         self._offered = {packer.name: packer for packer in packers}
         self._packers = dict(self._offered)  # as the server reads them
-        self._limits = limits
+        self._limits = settings.limits
+        self._sleep = SleepDetector(settings.ping)
         self._news = news
         self._loop: asyncio.AbstractEventLoop | None = None
         self._links: dict[Link, asyncio.Task[None]] = {}
@@ -148,11 +151,14 @@ class ClientDriver:
         self._timer = self._loop.call_at(when, self._timer_fired)
 
     def _timer_fired(self) -> None:
+        due = NEVER if self._timer is None else self._timer.when()
         self._timer = None
-        self._tick()
+        self._tick(due)
 
-    def _tick(self) -> None:
+    def _tick(self, due: float = NEVER) -> None:
         self._soon = False
+        if self._sleep.slept(self.now, due):
+            self._core.wake(self.now)
         self._core.handle_timer(self.now)
         self.run()
 

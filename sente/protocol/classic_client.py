@@ -13,8 +13,8 @@ from typing import Any
 from sente.errors import Disconnected, OutboxFull, PackError
 from sente.protocol.actions import Close, Deliver, Exchange, Link, Outcome, Settle, Transmit
 from sente.protocol.classic import AJAX, FAILED, PING, PONG, TIMEOUT, read_handshake
-from sente.protocol.client_session import ClientSession, Phase
-from sente.protocol.client_state import Closed
+from sente.protocol.client_session import ClientSession
+from sente.protocol.client_state import Closed, Phase
 from sente.protocol.conversation import ENVELOPE
 from sente.protocol.messages import Classic, Event, Packet, read_event
 from sente.protocol.requests import NEVER
@@ -116,6 +116,11 @@ class ClassicClientSession(ClientSession):
         if asked is not None and asked.link is not None and self._lines.pop(asked.link):
             self._actions.append(Close(asked.link, 4000, "nobody waits"))
             self._read(1)
+
+    def wake(self, now: float) -> None:
+        """Something slept, or the network changed: ping at once. A poll goes on: its wire does not say what it missed."""
+        self._silent_since = now - self._settings.ping
+        super().wake(now)
 
     def delivered(self, now: float) -> None:
         """The application is done with one delivery."""

@@ -34,7 +34,7 @@ class Lines:
         self._last_link = 0
         self._info: Info | None = None  # of the session that is open
         self._pinged = False
-        self._silent_since = 0.0
+        self._silent_until = NEVER  # when a WebSocket is pinged, or given up if it was
         self._flush = False
         self._paused = False  # open, but on its way from one line to another
         self.n = 0
@@ -78,7 +78,22 @@ class Lines:
 
     def alive(self, now: float) -> None:
         """Something came on the WebSocket."""
-        self._silent_since, self._pinged = now, False
+        self._silent_until, self._pinged = now + self._settings.ping, False
+
+    def wake(self, now: float) -> None:
+        """Time has passed unnoticed, or the network is another one. Answers that have come may still wait to be read:
+        each link gets a moment more. A WebSocket is pinged, unless that moment runs already; a poll is replaced."""
+        until = now + self._settings.wake_timeout
+        for way in self._ways.values():
+            way.until = max(way.until, until)
+        if self._info is None or self._paused:
+            return
+        link = self._websocket
+        if link is None:
+            for poll in [link for link, way in self._ways.items() if way.use == "poll"]:
+                self._give_up(poll, "woken up")
+        elif not (self._pinged and now < self._silent_until <= until):
+            self._ping(link, until)
 
     def close(self, reason: str) -> None:
         """Give every link up, in a way that the session survives."""
@@ -88,7 +103,8 @@ class Lines:
 
     def pause(self, reason: str, link: Link | None = None) -> None:
         """Give every link up but this one, and say nothing until the next handshake; a goodbye can still be said."""
-        self._actions += [Close(other, 4000, reason) for other in self._ways if other != link]
+        for other in [other for other in self._ways if other != link]:
+            self._give_up(other, reason)
         self._ways = {link: Way("climb", NEVER)} if link is not None else {}
         self._paused = True
 
@@ -179,8 +195,7 @@ class Lines:
             return None
         if self._pinged:
             return websocket, "no sign of life"
-        self._pinged = True
-        self._actions.append(Transmit(websocket, (Ping(self._talk.news()),)))
+        self._ping(websocket, now + self._settings.ping_timeout)
         return None
 
     # -- inside
@@ -194,13 +209,18 @@ class Lines:
         return next((link for link, way in self._ways.items() if way.use == "ws"), None)
 
     @property
-    def _silent_until(self) -> float:
-        return self._silent_since + self._settings.ping + (self._settings.ping_timeout if self._pinged else 0)
-
-    @property
     def _patience(self) -> float:
         """How long an exchange may take: a POST that asks is held as long as a poll."""
         return (self._info.poll if self._info else 0) + self._settings.poll_margin
+
+    def _ping(self, link: Link, until: float) -> None:
+        self._pinged, self._silent_until = True, until
+        self._actions.append(Transmit(link, (Ping(self._talk.news()),)))
+
+    def _give_up(self, link: Link, reason: str) -> None:
+        """In a way that the session survives."""
+        del self._ways[link]
+        self._actions.append(Close(link, 4000, reason))
 
     def _busy(self, use: Use) -> int:
         return sum(way.use == use for way in self._ways.values())

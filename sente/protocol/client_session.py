@@ -6,7 +6,6 @@ The driver calls ``connect``, carries out ``take_actions()`` after every call, r
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import Enum, auto
 from typing import Any
 
 from sente.errors import Disconnected, ProtocolError
@@ -14,23 +13,13 @@ from sente.protocol.actions import ClientAction, Close, Link, OpenLink, SayHello
 from sente.protocol.classic import no_welcome
 from sente.protocol.client_dialogue import Dialogue
 from sente.protocol.client_lines import Lines, Way
-from sente.protocol.client_state import ClientState, Closed
+from sente.protocol.client_state import ClientState, Closed, Phase
 from sente.protocol.contract import Contract
 from sente.protocol.greeting import VERSION, Info, number, read_info, write_hello
 from sente.protocol.messages import BYE, Event, Handshake, Packet, Ping, Pong
 from sente.protocol.requests import NEVER
 from sente.protocol.route import TERMINAL, Route, Wanted, retry_after
 from sente.protocol.settings import ClientSettings
-
-
-class Phase(Enum):
-    """Where a client stands."""
-
-    IDLE = auto()  # nothing wanted, or refused
-    WAITING = auto()  # until the next attempt
-    OPENING = auto()  # a link is opening; the server speaks first
-    GREETING = auto()  # hello said
-    OPEN = auto()
 
 
 class ClientSession:
@@ -59,6 +48,7 @@ class ClientSession:
         self._opened_at = 0.0
         self._server_left = -NEVER  # when the server took leave
         self._attempt_at = NEVER
+        self._not_before = 0.0  # the server asked for so much patience
         self._climb_at = NEVER
         self.contract: Contract | None = None
         """What the application calls its events, if they are typed: set before ``connect``."""
@@ -89,6 +79,13 @@ class ClientSession:
         self._set(refused=None)
         self._route.reset()
         self._attempt(now)
+
+    def wake(self, now: float) -> None:
+        """Something slept, or the network changed: make sure of the line, or of having one, at once."""
+        self._lines.wake(now)
+        if self._phase is Phase.WAITING:
+            self._wait(max(now, min(self._attempt_at, self._not_before)))
+        self._advance(now)
 
     def prefer(self, transport: Wanted, now: float) -> None:
         """Use another transport from now on."""
@@ -353,12 +350,16 @@ class ClientSession:
             self._set(client_id=self._new_client_id())
             self._token = None
             self._dialogue.start_anew(None)
-        self._wait(now, wait)
+        self._come_back(now, wait)
 
-    def _wait(self, now: float, at_least: float) -> None:
+    def _come_back(self, now: float, at_least: float) -> None:
+        self._not_before = now + at_least
+        self._wait(now + max(self._route.delay(self._jitter()), at_least))
+
+    def _wait(self, until: float) -> None:
         self._phase = Phase.WAITING
-        self._attempt_at = now + max(self._route.delay(self._jitter()), at_least)
-        self._set(next_reconnect=self._epoch + self._attempt_at)
+        self._attempt_at = until
+        self._set(next_reconnect=self._epoch + until)
 
     def _close(self, closed: Closed, **changes: Any) -> None:
         self._lines.close(closed.reason)
@@ -381,7 +382,7 @@ class ClientSession:
         self._dialogue.start_anew(ack)
         self._server_left = now
         self._route.took_leave()
-        self._wait(now, retry_after * (0.5 + self._jitter() / 2))
+        self._come_back(now, retry_after * (0.5 + self._jitter() / 2))
 
     def _advance(self, now: float) -> None:
         if self._phase is Phase.OPEN:

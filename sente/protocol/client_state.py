@@ -1,6 +1,7 @@
 """What an application sees of its connection: Sente's state keys under Python names."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, Literal, TypeAlias
 
 from sente.protocol.contract import ContractDifference
@@ -8,6 +9,16 @@ from sente.protocol.contract import ContractDifference
 CloseReason: TypeAlias = Literal[
     "requested-disconnect", "requested-reconnect", "downgrading-ws-to-poll", "refused", "replaced", "bye", "unexpected"
 ]
+
+
+class Phase(Enum):
+    """Where a client stands."""
+
+    IDLE = auto()  # nothing wanted, or refused
+    WAITING = auto()  # until the next attempt
+    OPENING = auto()  # a link is opening; the server speaks first
+    GREETING = auto()  # hello said
+    OPEN = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,8 @@ class ClientSettings:
     """A WebSocket silent for so long is pinged; shorter than the server's, so that clients find dead lines first."""
     ping_timeout: float = 5.0
     """Silence after a ping that means the line is dead."""
+    wake_timeout: float = 3.0
+    """The same after a sleep or a change of network: then silence is hardly a mere delay."""
     poll_margin: float = 10.0
     """How much longer than the server's hold a poll may take before it is given up."""
     backoff_base: float = 0.5

@@ -54,7 +54,7 @@ class Player:
     def _input(self, word: str, value: Any, step: dict[str, Any]) -> Any:
         core, now = self.core, self.now
         match word, value:
-            case (("connect" | "disconnect" | "reconnect" | "delivered"), True):
+            case (("connect" | "disconnect" | "reconnect" | "delivered" | "wake"), True):
                 getattr(core, word)(now)
             case "renewed", True:
                 core.renewed()

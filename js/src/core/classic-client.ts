@@ -56,9 +56,12 @@ export class ClassicSession extends ClientSession {
     super.disconnect(now);
   }
 
-  /** Say an event; false if the line is closed. One that has left when the line breaks may be lost. */
-  override send(event: ChannelEvent): boolean {
-    if (this.phase !== "open") return false;
+  /**
+   * Say an event, if it may `wait` with the next line; false: there is none, and nothing is kept. One that has left when
+   * the line breaks may be lost.
+   */
+  override send(event: ChannelEvent, wait = false): boolean {
+    if (!this.takes(wait)) return false;
     this.#put(event, null);
     return true;
   }
@@ -81,6 +84,12 @@ export class ClassicSession extends ClientSession {
     if (link === null || !this.lines.pop(link)) return;
     this.actions.push({ type: "close", link, code: 4000, reason: "nobody waits" });
     this.#read(1);
+  }
+
+  /** Something slept, or the network changed: ping at once. A poll goes on: Sente's wire does not say what it missed. */
+  override wake(now: number): void {
+    this.#silentSince = now - this.settings.ping;
+    super.wake(now);
   }
 
   /** The application is done with one delivery. */

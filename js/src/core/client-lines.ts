@@ -25,7 +25,7 @@ export class Lines {
   #lastLink = 0;
   #info: Info | null = null; // of the session that is open
   #pinged = false;
-  #silentSince = 0;
+  #silentUntil = 0; // when a WebSocket is pinged, or given up if it was
   #flush = false;
   #paused = false; // open, but on its way from one line to another
   #n = 0; // hellos, polls and POSTs so far
@@ -81,8 +81,25 @@ export class Lines {
 
   /** Something came on the WebSocket. */
   alive(now: number): void {
-    this.#silentSince = now;
+    this.#silentUntil = now + this.#settings.ping;
     this.#pinged = false;
+  }
+
+  /**
+   * Time has passed unnoticed, or the network is another one. Answers that have come may still wait to be read: each link
+   * gets a moment more. A WebSocket is pinged, unless that moment runs already; a poll is replaced by a new one.
+   */
+  wake(now: number): void {
+    const until = now + this.#settings.wakeTimeout;
+    for (const way of this.#ways.values()) way.until = Math.max(way.until, until);
+    if (!this.#info || this.#paused) return;
+    const link = this.#websocket;
+    if (link !== undefined) {
+      const asked = this.#pinged && now < this.#silentUntil && this.#silentUntil <= until;
+      if (!asked) this.#ping(link, until);
+      return;
+    }
+    for (const [link, way] of this.#ways) if (way.use === "poll") this.#giveUp(link, "woken up");
   }
 
   /** Give every link up, in a way that the session survives. */
@@ -94,9 +111,7 @@ export class Lines {
 
   /** Give every link up but this one, and say nothing until the next handshake; a goodbye can still be said. */
   pause(reason: string, kept?: Link): void {
-    for (const link of this.#ways.keys()) {
-      if (link !== kept) this.#actions.push({ type: "close", link, code: 4000, reason });
-    }
+    for (const link of this.#ways.keys()) if (link !== kept) this.#giveUp(link, reason);
     this.#ways.clear();
     if (kept !== undefined) this.#ways.set(kept, { use: "climb", until: NEVER });
     this.#paused = true;
@@ -199,8 +214,7 @@ export class Lines {
     const link = this.#websocket;
     if (!this.#info || link === undefined || now < this.#silentUntil) return null;
     if (this.#pinged) return [link, "no sign of life"];
-    this.#pinged = true;
-    this.#actions.push({ type: "transmit", link, packets: [{ type: "ping", ack: this.#talk.news() }] });
+    this.#ping(link, now + this.#settings.pingTimeout);
     return null;
   }
 
@@ -215,9 +229,16 @@ export class Lines {
     return undefined;
   }
 
-  get #silentUntil(): number {
-    const { ping, pingTimeout } = this.#settings;
-    return this.#silentSince + ping + (this.#pinged ? pingTimeout : 0);
+  #ping(link: Link, until: number): void {
+    this.#pinged = true;
+    this.#silentUntil = until;
+    this.#actions.push({ type: "transmit", link, packets: [{ type: "ping", ack: this.#talk.news() }] });
+  }
+
+  // In a way that the session survives.
+  #giveUp(link: Link, reason: string): void {
+    this.#ways.delete(link);
+    this.#actions.push({ type: "close", link, code: 4000, reason });
   }
 
   get #mayPost(): boolean {

@@ -32,6 +32,7 @@ export class ClientSession {
   protected openedAt = 0;
   #serverLeft = -NEVER; // when the server took leave
   #attemptAt = NEVER;
+  #notBefore = 0; // the server asked for so much patience
   #climbAt = NEVER;
   #climbs = true;
 
@@ -73,6 +74,20 @@ export class ClientSession {
     this.#attempt(now);
   }
 
+  /** The page is put away, perhaps to come back: the session stays, and goes on with `wake`. */
+  leave(now: number): void {
+    if (this.phase === "idle") return;
+    this.close(this.#closed(now, "page-hidden"));
+    this.#wait(NEVER);
+  }
+
+  /** Something slept, or the network changed: make sure of the line, or of having one, at once. */
+  wake(now: number): void {
+    this.lines.wake(now);
+    if (this.phase === "waiting") this.#wait(Math.max(now, Math.min(this.#attemptAt, this.#notBefore)));
+    this.advance(now);
+  }
+
   /** Use another transport from now on. */
   prefer(transport: Wanted, now: number): void {
     this.route.prefer(transport);
@@ -80,17 +95,20 @@ export class ClientSession {
     if (this.phase !== "idle") this.reconnect(now);
   }
 
-  /** Say an event; false if the line is closed: then nothing is kept. It leaves with the next `handleTimer`. */
-  send(event: ChannelEvent): boolean {
-    if (!this.state.open) return false;
+  /**
+   * Say an event; it leaves with the next `handleTimer`, or with the next line if it may `wait` for that. False: there is
+   * no line, and nothing is kept.
+   */
+  send(event: ChannelEvent, wait = false): boolean {
+    if (!this.takes(wait)) return false;
     this.#dialogue.talk.put(event);
     this.lines.flushSoon();
     return true;
   }
 
   /** Ask for a reply within `timeout` seconds; a `settle` with the returned ref says what came of it. */
-  request(event: ChannelEvent, timeout: number, now: number): number {
-    if (!this.state.open) throw new Disconnected("the client is not connected");
+  request(event: ChannelEvent, timeout: number, now: number, wait = false): number {
+    if (!this.takes(wait)) throw new Disconnected("the client is not connected");
     const ref = this.#dialogue.ask(event, now + timeout);
     this.lines.flushSoon();
     return ref;
@@ -347,13 +365,18 @@ export class ClientSession {
       this.#token = null;
       this.#dialogue.startAnew(null);
     }
-    this.#wait(now, wait);
+    this.#comeBack(now, wait);
   }
 
-  #wait(now: number, atLeast: number): void {
+  #comeBack(now: number, atLeast: number): void {
+    this.#notBefore = now + atLeast;
+    this.#wait(now + Math.max(this.route.delay(this.#options.jitter()), atLeast));
+  }
+
+  #wait(until: number): void {
     this.phase = "waiting";
-    this.#attemptAt = now + Math.max(this.route.delay(this.#options.jitter()), atLeast);
-    this.set({ nextReconnect: this.#epoch + this.#attemptAt });
+    this.#attemptAt = until;
+    this.set({ nextReconnect: until === NEVER ? null : this.#epoch + until });
   }
 
   protected close(closed: Closed, more: Partial<ClientState> = {}): void {
@@ -370,6 +393,10 @@ export class ClientSession {
   }
 
   // -- talking
+
+  protected takes(wait: boolean): boolean {
+    return this.state.open || (wait && this.phase !== "idle");
+  }
 
   #hear(packet: Packet, size: number, now: number): void {
     if (this.phase !== "open") return; // not after a goodbye in the same body
@@ -388,7 +415,7 @@ export class ClientSession {
     this.#dialogue.startAnew(ack);
     this.#serverLeft = now;
     this.route.tookLeave();
-    this.#wait(now, retry * (0.5 + this.#options.jitter() / 2));
+    this.#comeBack(now, retry * (0.5 + this.#options.jitter() / 2));
   }
 
   protected advance(now: number): void {

@@ -13,6 +13,7 @@ export type CloseReason =
   | "refused"
   | "replaced"
   | "bye"
+  | "page-hidden"
   | "unexpected";
 
 /** Why and when a line ended. */

@@ -37,6 +37,8 @@ export interface ClientSettings {
   ping: number;
   /** Silence after a ping that means the line is dead. */
   pingTimeout: number;
+  /** The same after a sleep, or a change of network: then silence is no mere delay. */
+  wakeTimeout: number;
   /** How much longer than the server's hold a poll may take before it is given up. */
   pollMargin: number;
   /** The second attempt waits up to so long (the first is made at once), each further one twice as long. */
@@ -79,6 +81,7 @@ const DEFAULTS: ClientSettings = {
   handshakeTimeout: 5,
   ping: 10,
   pingTimeout: 5,
+  wakeTimeout: 3,
   pollMargin: 10,
   backoffBase: 0.5,
   backoffCap: 30,
