@@ -26,17 +26,19 @@ export class ClassicDriver extends Driver {
   }
 
   protected override open(link: Link): void {
-    void this.http(link, async () => {
+    this.http(link, async () => {
       const token = await this.#askAnew();
+      await this.locate();
       const url = this.address({});
       if (token != null) url.searchParams.set("csrf-token", token);
-      return () => super.open(link, url);
+      return () => this.connect(link, url);
     });
   }
 
   protected override welcome(link: Link): void {
-    void this.http(link, async (signal) => {
+    this.http(link, async (signal) => {
       const token = await this.#askAnew();
+      await this.locate();
       if (token != null) this.headers = { ...this.headers, "X-CSRF-Token": token };
       const wire = await this.#answer({ "handshake?": "1" }, { signal });
       return (now) => this.first(link, wire, now);
@@ -55,7 +57,7 @@ export class ClassicDriver extends Driver {
 
   protected override exchange({ link, packets }: Of<"exchange">): void {
     const leaving = !this.core.state.open;
-    void this.http(link, async (signal) => {
+    this.http(link, async (signal) => {
       const [wire] = this.pack(packets);
       const answered = wire === undefined ? this.#answer({}, { signal }) : this.#post(wire, { signal }, leaving);
       const read = this.read(await answered);

@@ -10,7 +10,7 @@
 
 import { ClassicDriver } from "./classic-driver.js";
 import { Client } from "./client.js";
-import type { Options } from "./options.js";
+import type { Options, Source } from "./options.js";
 import { json } from "./packers/json.js";
 import type { Packer } from "./packers/packer.js";
 
@@ -28,7 +28,7 @@ class ClassicClient extends Client {
 }
 
 /** A client of a Sente server that connects, and stays connected until `disconnect()`. */
-export function connectClassic(url = "/chsk", { packer = json, ...options }: ClassicOptions = {}): Client {
+export function connectClassic(url: Source<string> = "/chsk", { packer = json, ...options }: ClassicOptions = {}): Client {
   const clash = RESERVED.find((name) => name in (options.params ?? {}));
   if (clash) throw new TypeError(`params: "${clash}" is a name of the protocol's own, choose another`);
   const { auth, packers } = options as Options;

@@ -3,8 +3,9 @@ import type { ClientState, Wanted } from "./core/client-state.js";
 import { AUTH, isEventId, isObject, type ChannelEvent } from "./core/messages.js";
 import { Driver, type News } from "./driver.js";
 import { Disconnected, PackError, RequestFailed, RequestTimeout } from "./errors.js";
-import { ask, inMilliseconds, type Options } from "./options.js";
+import { ask, inMilliseconds, type Options, type Source } from "./options.js";
 import { sizeOf } from "./packers/packer.js";
+import { Stream } from "./stream.js";
 
 /** What a `"state"` event carries. */
 export interface StateChange {
@@ -22,7 +23,12 @@ export interface ClientEvents {
   unconfirmed: CustomEvent<{ id: string; data: unknown }[]>;
 }
 
-export interface RequestOptions {
+export interface SendOptions {
+  /** Keep it for the next line if there is none now; otherwise what the option `queue` of `connect` says. */
+  queue?: boolean;
+}
+
+export interface RequestOptions extends SendOptions {
   /** Milliseconds to wait for the reply; 8000 unless told otherwise. */
   timeout?: number;
   signal?: AbortSignal;
@@ -48,6 +54,8 @@ interface Copy {
 type Listener<T> = ((event: T) => void) | null;
 
 export interface Client {
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
   addEventListener<K extends keyof ClientEvents>(
     type: K,
     listener: Listener<ClientEvents[K]>,
@@ -72,19 +80,27 @@ export interface Client {
 
 /** A connection that comes back by itself. `connect` makes one. */
 export class Client extends EventTarget {
+  static {
+    // `await using`, where there is such a thing
+    if (Symbol.asyncDispose) this.prototype[Symbol.asyncDispose] = this.prototype.close;
+  }
+
   /** Resolves when the client is open for the first time; rejects if it is refused or disconnected before. */
   readonly ready: Promise<void>;
   readonly #driver: Driver;
   readonly #handlers = new Map<string, Set<Handler>>();
   readonly #askers = new Map<number, Asker>();
   readonly #answering = new Map<number, AbortController>();
+  readonly #streams = new Set<Stream<unknown>>();
+  readonly #queue: boolean;
   readonly #states = new WeakMap<ClientState, ClientState>();
   #becomeReady!: Asker;
 
-  constructor(url: string, options: Options, Drive: typeof Driver = Driver) {
+  constructor(url: Source<string>, options: Options, Drive: typeof Driver = Driver) {
     super();
     this.ready = new Promise<any>((resolve, reject) => (this.#becomeReady = { resolve, reject }));
     this.ready.catch(() => {}); // who does not wait for it is not bothered by it
+    this.#queue = options.queue ?? false;
     this.#driver = new Drive(url, options, (news) => this.#hear(news));
     this.#driver.core.connect(performance.now() / 1000);
     this.#driver.soon(); // not before the caller has added its listeners
@@ -95,9 +111,12 @@ export class Client extends EventTarget {
     return this.#public(this.#driver.core.state);
   }
 
-  /** Say an event; false if the client is not open: then nothing is kept. `data` is copied at once. */
-  send(id: string, data: unknown = null): boolean {
-    const said = this.#driver.core.send(this.#event(id, data));
+  /**
+   * Say an event. False: the client is not open, and nothing is kept; unless it is to `queue`, then it leaves with the
+   * next line, if there will be one. `data` is copied at once.
+   */
+  send(id: string, data: unknown = null, { queue = this.#queue }: SendOptions = {}): boolean {
+    const said = this.#driver.core.send(this.#event(id, data), queue);
     this.#driver.soon();
     return said;
   }
@@ -107,10 +126,10 @@ export class Client extends EventTarget {
    * and of a timeout, the server is told.
    */
   async request<T = unknown>(id: string, data: unknown = null, options: RequestOptions = {}): Promise<T> {
-    const { timeout = 8000, signal } = options;
+    const { timeout = 8000, signal, queue = this.#queue } = options;
     signal?.throwIfAborted();
     const { core } = this.#driver;
-    const ref = core.request(this.#event(id, data), timeout / 1000, performance.now() / 1000);
+    const ref = core.request(this.#event(id, data), timeout / 1000, performance.now() / 1000, queue);
     this.#driver.soon();
     const abort = () => {
       core.cancel(ref);
@@ -133,11 +152,45 @@ export class Client extends EventTarget {
   on<T = unknown>(id: string, handler: Handler<T>): () => void {
     const handlers = this.#handlers.get(id) ?? new Set();
     this.#handlers.set(id, handlers.add(handler as Handler));
-    return () => void handlers.delete(handler as Handler);
+    return () => {
+      handlers.delete(handler as Handler);
+      if (handlers.size === 0 && this.#handlers.get(id) === handlers) this.#handlers.delete(id);
+    };
+  }
+
+  /** The same for the next one only. */
+  once<T = unknown>(id: string, handler: Handler<T>): () => void {
+    const off = this.on<T>(id, (...event) => {
+      off();
+      return handler(...event);
+    });
+    return off;
+  }
+
+  /**
+   * The data of each event of this id from now on, for `for await`; of each event if it is `"*"`, as `{ id, data }`. One
+   * that the loop is not done with counts as unhandled: a loop that lags slows the server down, and nothing is dropped.
+   * The loop is over after `disconnect()`, or when `signal` aborts.
+   */
+  events(id: "*", options?: { signal?: AbortSignal }): AsyncIterableIterator<{ id: string; data: unknown }>;
+  events<T = unknown>(id: string, options?: { signal?: AbortSignal }): AsyncIterableIterator<T>;
+  events(id: string, { signal }: { signal?: AbortSignal } = {}): AsyncIterableIterator<unknown> {
+    const off = this.on(id, (data, name) => stream.put(id === "*" ? { id: name, data } : data));
+    const end = (): void => stream.end();
+    const stream = new Stream<unknown>(() => {
+      off();
+      this.#streams.delete(stream);
+      signal?.removeEventListener("abort", end);
+    });
+    this.#streams.add(stream);
+    signal?.addEventListener("abort", end);
+    if (signal?.aborted) end();
+    return stream;
   }
 
   /** Open a new line at once, and resume on it: after a login, after a refusal, after `disconnect()`. */
   reconnect(): void {
+    this.#driver.watch();
     this.#driver.do((core, now) => core.reconnect(now));
   }
 
@@ -162,10 +215,18 @@ export class Client extends EventTarget {
     }
   }
 
-  /** Say goodbye: the session ends, and with it every open request. */
+  /** Say goodbye: the session ends, and with it every open request, and what is queued. `reconnect()` begins anew. */
   disconnect(): void {
+    this.#driver.unwatch();
     this.#driver.do((core, now) => core.disconnect(now));
     this.#becomeReady.reject(new Disconnected("the client was disconnected"));
+    for (const stream of this.#streams) stream.end();
+  }
+
+  /** The same; resolves when the goodbye has left and nothing is open any more, after 2 s at the latest. */
+  async close(): Promise<void> {
+    this.disconnect();
+    await this.#driver.settled();
   }
 
   /**

@@ -4,7 +4,7 @@ import { BYE, isObject, readPacket, writePacket, type Packet } from "./core/mess
 import { ProtocolError } from "./errors.js";
 import { readJson, readRow, writeRow } from "./frames.js";
 import { answer, Refusal, type Fetch } from "./longpoll.js";
-import { ask, endpoint, inSeconds, isRenewable, packersOf, type Options } from "./options.js";
+import { ask, endpoint, inSeconds, isRenewable, packersOf, type Options, type Source } from "./options.js";
 import { chosen, offer, sizeOf, type Packer, type Wire } from "./packers/packer.js";
 import { WebSocketLink, type WebSocketClass } from "./websocket.js";
 
@@ -16,12 +16,16 @@ export type News = Of<"deliver" | "cancelled" | "settle" | "unconfirmed" | "stat
 /** What a goodbye may weigh, in bytes, to leave even if its page goes. */
 export const KEEPALIVE_LIMIT = 60_000; // browsers let requests of 64 KiB outlive their page
 
+/** How long a goodbye is waited for, in milliseconds. */
+export const LEAVE_TIMEOUT = 2000;
+
 /** Gives the core its clock, its chance and its lines, and carries out what it wants done. */
 export class Driver {
   readonly core: ClientSession;
   /** What the hello shows. */
   auth: Options["auth"];
-  readonly #url: string;
+  readonly #url: Source<string>;
+  #place: readonly [url: string, params: Record<string, string>]; // what they said for the last attempt
   protected readonly options: Options;
   readonly #packers: readonly Packer[];
   readonly #fetch: Fetch;
@@ -31,10 +35,14 @@ export class Driver {
   #packer: Packer | undefined; // the one the server chose, as it reads it
   protected headers: Record<string, string> = {};
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #due = Infinity; // when the timer is to fire
+  #offset = Date.now() / 1000 - clock(); // of the wall's clock from ours, which began by chance
+  #page: AbortController | undefined;
+  readonly #open = new Set<Promise<unknown>>(); // lines, until nothing is left of them
   #soon = false;
   #pumping = false;
 
-  constructor(url: string, options: Options, tell: (news: News) => void, Session = ClientSession) {
+  constructor(url: Source<string>, options: Options, tell: (news: News) => void, Session = ClientSession) {
     this.#url = url;
     this.options = options;
     this.auth = options.auth;
@@ -46,12 +54,14 @@ export class Driver {
       newClientId,
       jitter: Math.random,
       transport: options.transport ?? "auto",
-      epoch: Date.now() / 1000 - clock(),
+      epoch: this.#offset,
       renewable: isRenewable(options),
       contract: options.contract,
     });
-    this.#watchPage();
-    this.address(); // what is wrong with the URL is thrown here, to its author
+    const { params = {} } = options;
+    this.#place = [String(url), typeof params === "object" ? params : {}];
+    if (typeof url !== "function") this.address(); // what is wrong with the URL is thrown here, to its author
+    this.watch();
   }
 
   /** The packer in use. */
@@ -63,7 +73,9 @@ export class Driver {
 
   /** Give the core an input and carry out what comes of it. */
   do(input: (core: ClientSession, now: number) => void): void {
-    input(this.core, clock());
+    const now = clock();
+    if (this.#slept(now)) this.core.wake(now);
+    input(this.core, now);
     if (this.#pumping) return; // a handler called: what came of it is next
     this.#pumping = true;
     try {
@@ -95,23 +107,57 @@ export class Driver {
     }
   }
 
-  // Where there is a page: a WebSocket is tried while it is looked at, and at once when the network is back.
-  #watchPage(): void {
+  /**
+   * Hear of the page, where there is one: while nobody looks no WebSocket is tried beside polls; one that is put away
+   * leaves its line, as it could not come back from the browser's cache with it; whatever wakes up makes sure of it.
+   */
+  watch(): void {
+    this.unwatch();
+    const { signal } = (this.#page = new AbortController());
     const { document } = globalThis;
-    if (document) {
-      const look = (core: ClientSession): boolean => (core.climbs = document.visibilityState !== "hidden");
-      document.addEventListener("visibilitychange", () => this.do(look));
-      look(this.core);
-    }
-    globalThis.addEventListener?.("online", () => this.do((core, now) => core.climbSoon(now)));
+    const on = (where: EventTarget | undefined, type: string, input: (core: ClientSession, now: number, event: any) => void) =>
+      where?.addEventListener?.(type, (event) => this.do((core, now) => input(core, now, event)), { signal });
+    const seen = (): boolean => document?.visibilityState !== "hidden";
+    const wake = (core: ClientSession, now: number): void => core.wake(now);
+    this.core.climbs = seen();
+    on(document, "visibilitychange", (core, now) => (core.climbs = seen()) && core.wake(now));
+    on(document, "resume", wake); // it was frozen
+    on(globalThis, "pagehide", (core, now) => core.leave(now));
+    on(globalThis, "pageshow", (core, now, { persisted }) => persisted && core.wake(now));
+    on(globalThis, "offline", wake);
+    on(globalThis, "online", (core, now) => {
+      core.climbSoon(now);
+      core.wake(now);
+    });
+  }
+
+  /** Hear of the page no more: it holds on to what hears of it. */
+  unwatch(): void {
+    this.#page?.abort();
+  }
+
+  /** Resolves when nothing is left of any line; after `LEAVE_TIMEOUT` at the latest. */
+  async settled(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise((resolve) => (timer = setTimeout(resolve, LEAVE_TIMEOUT)));
+    await Promise.race([late, Promise.all(this.#open)]);
+    clearTimeout(timer);
+  }
+
+  // A machine that sleeps stops our clock, not the wall's; a page that is frozen stops the timer.
+  #slept(now: number): boolean {
+    const offset = Date.now() / 1000 - now;
+    const missed = Math.max(Math.abs(offset - this.#offset), now - this.#due);
+    this.#offset = offset;
+    return missed > this.core.settings.ping;
   }
 
   #setTimer(): void {
     clearTimeout(this.#timer);
-    const when = this.core.nextTimer();
-    if (when === null) return;
-    const delay = Math.max(0, (when - clock()) * 1000);
-    this.#timer = setTimeout(() => this.do((core, now) => core.handleTimer(now)), delay);
+    const now = clock();
+    this.#due = Math.max(now, this.core.nextTimer() ?? Infinity);
+    if (this.#due === Infinity) return;
+    this.#timer = setTimeout(() => this.do((core, now) => core.handleTimer(now)), (this.#due - now) * 1000);
   }
 
   #carryOut(action: ClientAction): void {
@@ -136,7 +182,14 @@ export class Driver {
 
   // -- WebSocket
 
-  protected open(link: Link, url = this.address()): void {
+  protected open(link: Link): void {
+    this.http(link, async () => {
+      await this.locate();
+      return () => this.connect(link, this.address());
+    });
+  }
+
+  protected connect(link: Link, url: URL): void {
     try {
       if (!this.#WebSocket) throw new Error("there is no WebSocket here: give one with the option `WebSocket`");
       url.protocol = url.protocol.replace("http", "ws");
@@ -148,7 +201,9 @@ export class Driver {
           this.do((core, now) => core.linkLost(link, now, code, reason));
         },
       };
-      this.links.set(link, new WebSocketLink(new this.#WebSocket(url.href), events));
+      const socket = new WebSocketLink(new this.#WebSocket(url.href), events);
+      this.links.set(link, socket);
+      this.#hold(socket.closed);
     } catch (error) {
       this.do((core, now) => core.linkLost(link, now, null, String(error)));
     }
@@ -176,8 +231,9 @@ export class Driver {
   // -- long-polling
 
   protected welcome(link: Link): void {
-    void this.http(link, async (signal) => {
+    this.http(link, async (signal) => {
       this.headers = (await ask(this.options.headers)) ?? {};
+      await this.locate();
       const url = this.address();
       url.searchParams.set("handshake?", "1");
       const text = await (await this.fetch(url, { signal })).text();
@@ -190,7 +246,7 @@ export class Driver {
     const last = packets.at(-1);
     const goodbye = last?.type === "control" && last.event.id === BYE;
     const keepalive = goodbye && frames.reduce((size, frame) => size + sizeOf(frame), 0) < KEEPALIVE_LIMIT;
-    void this.http(link, (signal) => this.#post(link, frames, { signal, keepalive }));
+    this.http(link, (signal) => this.#post(link, frames, { signal, keepalive }));
   }
 
   async #post(link: Link, frames: readonly Wire[], init: RequestInit): Promise<(now: number) => void> {
@@ -206,7 +262,11 @@ export class Driver {
   }
 
   // Work on a link until it is done or given up; what comes of it is the core's next input.
-  protected async http(link: Link, work: (signal: AbortSignal) => Promise<(now: number) => void>): Promise<void> {
+  protected http(link: Link, work: (signal: AbortSignal) => Promise<(now: number) => void>): void {
+    this.#hold(this.#attend(link, work));
+  }
+
+  async #attend(link: Link, work: (signal: AbortSignal) => Promise<(now: number) => void>): Promise<void> {
     const controller = new AbortController();
     this.links.set(link, controller);
     let input: (now: number) => void;
@@ -215,8 +275,14 @@ export class Driver {
     } catch (error) {
       input = (now) => this.#failed(link, error, now);
     }
+    if (controller.signal.aborted) return;
     this.links.delete(link);
-    if (!controller.signal.aborted) this.do((_, now) => input(now));
+    this.do((_, now) => input(now));
+  }
+
+  #hold(line: Promise<unknown>): void {
+    this.#open.add(line);
+    void line.then(() => this.#open.delete(line));
   }
 
   // -- both
@@ -229,7 +295,11 @@ export class Driver {
       return JSON.stringify({ ...hello, csrf: token, auth });
     };
     if (transport === "poll") {
-      void this.http(link, async (signal) => this.#post(link, [await complete()], { signal }));
+      this.http(link, async (signal) => {
+        const text = await complete();
+        await this.locate();
+        return this.#post(link, [text], { signal });
+      });
     } else {
       complete().then(
         (text) => (this.links.get(link) as WebSocketLink | undefined)?.send(text),
@@ -259,9 +329,16 @@ export class Driver {
     return [readPacket(unpack(this.packer, wire), wire.length), wire.length];
   }
 
+  /** Ask anew where the server is. */
+  protected async locate(): Promise<void> {
+    const { params } = this.options;
+    this.#place = [(await ask(this.#url)) as string, (await ask(params)) ?? {}];
+  }
+
   /** Where the server is, and what the query tells it of the protocol. */
   protected address(words: Record<string, string> = { v: "1", packers: offer(this.#packers) }): URL {
-    return endpoint(this.#url, this.core.state.clientId, this.options.params, words);
+    const [url, params] = this.#place;
+    return endpoint(url, this.core.state.clientId, params, words);
   }
 }
 

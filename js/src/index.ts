@@ -10,24 +10,24 @@
 
 import { Client } from "./client.js";
 import type { Contract } from "./core/contract.js";
-import type { Options } from "./options.js";
+import type { Options, Source } from "./options.js";
 import type { EventMap, Named, TypedClient } from "./typed.js";
 
 /**
- * A client that connects, and stays connected until `disconnect()`. With what `sente types` generates it knows the
+ * A client that connects, and stays connected until `disconnect()` or `close()`. With what `sente types` generates it knows the
  * events: `connect("/chsk", { contract })`, or `connect<Events>("/chsk")`.
  */
 export function connect<E extends EventMap>(
-  url: string | undefined,
+  url: Source<string> | undefined,
   options: Options & { contract: Contract<E> },
 ): TypedClient<E>;
-export function connect<E extends EventMap = never>(...args: Named<E, [url?: string, options?: Options]>): TypedClient<E>;
-export function connect(url?: string, options?: Options): Client;
-export function connect(url = "/chsk", options: Options = {}): Client {
+export function connect<E extends EventMap = never>(...args: Named<E, [url?: Source<string>, options?: Options]>): TypedClient<E>;
+export function connect(url?: Source<string>, options?: Options): Client;
+export function connect(url: Source<string> = "/chsk", options: Options = {}): Client {
   return new Client(url, options);
 }
 
-export type { Client, ClientEvents, Handler, RequestOptions, StateChange } from "./client.js";
+export type { Client, ClientEvents, Handler, RequestOptions, SendOptions, StateChange } from "./client.js";
 export type { ClientState, Closed, CloseReason, Transport, Wanted } from "./core/client-state.js";
 export type { Contract, ContractDifference } from "./core/contract.js";
 export type { SettingsOverrides } from "./core/settings.js";

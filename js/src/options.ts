@@ -19,7 +19,7 @@ export interface Options {
   /** Your own types, for each packer. */
   types?: readonly TypeHandler[];
   /** Added to the query of every request. They end up in logs: no secrets. */
-  params?: Record<string, string>;
+  params?: Source<Record<string, string>>;
   /** Headers of long-polling; a WebSocket has none. From another origin each costs a preflight. */
   headers?: Source<Record<string, string>>;
   /** The CSRF token, if the server wants one. */
@@ -31,6 +31,8 @@ export interface Options {
   auth?: Source<string | null | undefined>;
   /** What the page was built for, from `sente types`: `state.contract` says when the server has come to another one. */
   contract?: Contract;
+  /** Keep what is said while there is no line, up to `limits.outbox`, in place of refusing it. Default: false. */
+  queue?: boolean;
   /** Times, in milliseconds, and limits in place of the defaults. */
   settings?: SettingsOverrides;
   /** Default: the global one. Node before version 22 has none: pass that of `ws`. */
@@ -53,8 +55,8 @@ export function packersOf({ packers = [auto(), json], types = [] }: Options): re
   return packers.map((packer) => packer.withTypes?.(types) ?? packer);
 }
 
-/** The address of a client, the same for each of its requests. `words` are the protocol's own. */
-export function endpoint(url: string, clientId: string, params: Options["params"], words: Record<string, string>): URL {
+/** The address of a client, the same for each request of an attempt. `words` are the protocol's own. */
+export function endpoint(url: string, clientId: string, params: Record<string, string>, words: Record<string, string>): URL {
   const whole = new URL(url, globalThis.location?.href);
   whole.protocol = whole.protocol.replace(/^ws/, "http");
   whole.hash = "";

@@ -24,6 +24,9 @@ export interface WebSocketEvents {
 
 /** A WebSocket as a link: the server speaks first. */
 export class WebSocketLink {
+  /** Resolves when nothing is left of it. */
+  readonly closed: Promise<void>;
+
   constructor(
     readonly socket: WebSocketLike,
     events: WebSocketEvents,
@@ -36,7 +39,12 @@ export class WebSocketLink {
     socket.addEventListener("message", ({ data }: { data: string | ArrayBuffer }) =>
       hear(typeof data === "string" ? data : new Uint8Array(data)),
     );
-    socket.addEventListener("close", ({ code, reason }: CloseEvent) => events.lost(code, reason));
+    this.closed = new Promise((resolve) =>
+      socket.addEventListener("close", ({ code, reason }: CloseEvent) => {
+        resolve();
+        events.lost(code, reason);
+      }),
+    );
     socket.addEventListener("error", () => {}); // a close follows and says all there is to say
   }
 

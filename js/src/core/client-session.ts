@@ -21,7 +21,7 @@ type Phase = "idle" | "waiting" | "opening" | "greeting" | "open";
  */
 export class ClientSession {
   state: ClientState;
-  protected readonly settings: ClientSettings;
+  readonly settings: ClientSettings;
   readonly #options: SessionOptions;
   protected readonly route: Route;
   protected readonly actions: ClientAction[] = [];
