@@ -16,7 +16,7 @@ from tests.protocol.world import Wire, World
 SMALL = Limits(window=6, window_bytes=200, backlog=3, ack=AckPolicy(items=3, delay=1.0), requests=4)
 """Small enough that a few steps reach every limit."""
 
-PEOPLE = ["reconnect", "auto", "ws", "poll", "blocked", "sleep", "long sleep"]
+PEOPLE = ["reconnect", "auto", "ws", "poll", "blocked", "sleep", "long sleep", "wake"]
 PROCESSES = ["restart", "drain", "deploy", "expire"]
 
 some = st.integers(1, 4)
@@ -24,6 +24,8 @@ index = st.integers(0, 5)
 
 
 class LossyLine(RuleBasedStateMachine):
+    World = World
+
     @initialize(
         transport=st.sampled_from(["poll", "ws", "auto"]),
         connected=st.sampled_from([True, True, False]),
@@ -33,7 +35,7 @@ class LossyLine(RuleBasedStateMachine):
     def begin(self, transport: Literal["auto", "ws", "poll"], connected: bool, small: bool, lazy: bool) -> None:
         limits = SMALL if small else Limits()
         client = ClientSettings(limits=limits, climb_base=2.0)  # so that it goes up and down a few times
-        self.world = World(transport, server=ServerSettings(limits=limits), client=client)
+        self.world = self.World(transport, server=ServerSettings(limits=limits), client=client)
         self.forgetful = False  # whether the server may have forgotten a session
         self.world.lazy_client = lazy
         self.world.connect()
@@ -143,7 +145,7 @@ class LossyLine(RuleBasedStateMachine):
         if world.core.state.open and world.core._climb_at < float("inf"):
             for wire in list(world.wires):
                 world.move_up(wire)
-            world.core._climb_at = world.now
+            world.climb_now()
             world.advance(0)
             if answered:
                 world.push(flush=True)
@@ -169,6 +171,8 @@ class LossyLine(RuleBasedStateMachine):
             case "sleep" | "long sleep":
                 world.advance(31.0 if what == "sleep" else 130.0)
                 self.forgetful |= what == "long sleep"
+            case "wake":
+                world.wake()
             case "expire":  # the client is warned if there is time, and its line closed
                 world.expire(2.0)
             case "restart":

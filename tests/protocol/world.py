@@ -8,7 +8,7 @@ import itertools
 import json
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from sente.errors import Disconnected
 from sente.protocol import actions as act
@@ -46,6 +46,8 @@ class Wire:
 
 
 class World:
+    client_core: ClassVar[type[ClientSession]] = ClientSession
+
     def __init__(
         self,
         transport: Literal["auto", "ws", "poll"] = "auto",
@@ -57,7 +59,7 @@ class World:
         self.numbers = itertools.count(1)
         self.server_settings = server or ServerSettings()
         self.sessions = Sessions(self.server_settings, self._token, self.now)
-        self.core = ClientSession(
+        self.core = self.client_core(
             client or ClientSettings(),
             new_client_id=lambda: f"client-{next(self.numbers)}",
             jitter=lambda: 0.5,
@@ -198,6 +200,13 @@ class World:
         client.session.handled(self.now)
         self.run_server(client)
         return True
+
+    def climb_now(self) -> None:
+        self.core._climb_at = self.now
+
+    def wake(self) -> None:
+        self.core.wake(self.now)
+        self.run_client()
 
     def prefer(self, transport: Literal["auto", "ws", "poll"]) -> None:
         self.core.prefer(transport, self.now)
