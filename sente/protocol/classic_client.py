@@ -118,7 +118,7 @@ class ClassicClientSession(ClientSession):
             self._read(1)
 
     def wake(self, now: float) -> None:
-        """Something slept, or the network changed: ping at once. A poll goes on: what it missed could not be had anew."""
+        """Something slept, or the network changed: ping at once. A poll goes on: what it has missed is gone."""
         self._silent_since = now - self._settings.ping
         super().wake(now)
 

@@ -2,13 +2,12 @@
 
 import asyncio
 import time
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from sente import ChannelSocket, Client, ClientSettings
 from sente.client.sleep import SleepDetector
-from tests.client.line import Line
+from tests.client.line import QUICK, serving, until
 
 
 def test_a_clock_that_jumps_and_a_timer_that_is_late_are_a_sleep() -> None:
@@ -24,19 +23,18 @@ def test_a_clock_that_jumps_and_a_timer_that_is_late_are_a_sleep() -> None:
 
 
 async def test_a_line_that_died_while_the_machine_slept_is_replaced_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    chsk = ChannelSocket()
-    line = Line(chsk)
-    settings = ClientSettings(wake_timeout=0.1)
-    async with chsk, Client(line, transport="ws", settings=settings) as client, asyncio.timeout(5):
-        line.deaf = line.dumb = True
-        client.send("a/b")
+    wall, before = time.time, 0.0
+    settings = replace(QUICK, wake_timeout=0.1)
+    async with serving() as server, server.client(transport="ws", settings=settings) as client:
+        monkeypatch.setattr(client._driver._sleep, "_wall", lambda: wall() + before)
+        server.line.deaf = server.line.dumb = True
+        client.send("test/note", 1)
         await asyncio.sleep(0.05)
-        assert client.state.open
-        real: Any = time.time
-        monkeypatch.setattr("sente.client.sleep.time.time", lambda: real() + 60)
-        client.send("a/b")
-        await asyncio.sleep(0.3)
-        line.deaf = line.dumb = False
-        await client.wait_open() if hasattr(client, "wait_open") else None
+        assert client.state.last_ws_close is None
+        before = 60.0  # more than the line's own ping would take
+        client.send("test/note", 2)
+        await until(lambda: client.state.last_ws_close, seconds=2)
         assert client.state.last_ws_close is not None
         assert client.state.last_ws_close.message == "no sign of life"
+        server.line.deaf = server.line.dumb = False
+        await until(lambda: server.got == [1, 2])

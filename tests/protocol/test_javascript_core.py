@@ -1,7 +1,7 @@
 """The JavaScript client core and Python's server core, on the line that Python's client core has to endure.
 
-Both client cores get every input, so each step also shows that they want the same done, at the same time, and are in the
-same state.
+Both client cores get every input, so each step also shows that they want the same done, at the same time, and are in
+the same state.
 """
 
 from collections.abc import Iterator

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Any

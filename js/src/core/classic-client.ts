@@ -86,7 +86,7 @@ export class ClassicSession extends ClientSession {
     this.#read(1);
   }
 
-  /** Something slept, or the network changed: ping at once. A poll goes on: what it missed could not be had anew. */
+  /** Something slept, or the network changed: ping at once. A poll goes on: what it has missed is gone. */
   override wake(now: number): void {
     this.#silentSince = now - this.settings.ping;
     super.wake(now);
