@@ -1,5 +1,6 @@
 // A server that speaks JSON over WebSockets that are none, takes everything, and remembers its one session.
 
+import { setMaxListeners } from "node:events";
 import { setTimeout as later } from "node:timers/promises";
 import { connect, json, type Client, type Options, type WebSocketLike } from "../src/index.js";
 
@@ -38,6 +39,12 @@ export class Server {
     const last = this.sockets.at(-1);
     if (!last) throw new Error("nobody came");
     return last;
+  }
+
+  /** Say events, `[id, data]`. */
+  push(events: unknown[]): void {
+    this.said += events.length;
+    this.line.say([events, null]);
   }
 
   take(socket: Socket, plain: any): void {
@@ -109,7 +116,8 @@ export class Socket implements WebSocketLike {
 /** What stands in for the page: install it before a client is made. */
 export class Page extends EventTarget {
   visibilityState = "visible";
-  readonly #signals: (AbortSignal | undefined)[] = [];
+  /** How many hear of it. */
+  listeners = 0;
 
   static install(): Page {
     const page = new Page();
@@ -121,14 +129,15 @@ export class Page extends EventTarget {
     Object.assign(globalThis, { document: undefined, addEventListener: undefined });
   }
 
-  /** How many hear of it. */
-  get listeners(): number {
-    return this.#signals.filter((signal) => !signal?.aborted).length;
-  }
-
   override addEventListener(type: string, listener: EventListener, options: AddEventListenerOptions): void {
-    this.#signals.push(options.signal);
-    super.addEventListener(type, listener, options);
+    this.listeners += 1;
+    const { signal } = options as { signal: AbortSignal };
+    setMaxListeners(20, signal);
+    super.addEventListener(type, listener); // Node 20's own way with signals holds on to what it lets go
+    signal.addEventListener("abort", () => {
+      this.listeners -= 1;
+      super.removeEventListener(type, listener);
+    });
   }
 
   tell(type: string, more: object = {}): void {
