@@ -91,7 +91,7 @@ test("1,000 new lines leave nothing behind", () =>
         }
       },
       1000,
-      100_000,
+      250_000,
     );
     const kept = lines.filter((line) => line.deref()).length;
     assert.ok(kept <= 2, `${kept} of ${lines.length} lines are still held`);

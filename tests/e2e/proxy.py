@@ -13,7 +13,7 @@ class CuttingProxy:
         self.port = 0
         self.cuts = 0
         self.cutting = True
-        self._target = port
+        self.target = port
         self._chance = random.Random(seed)
         self._over = asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
@@ -25,7 +25,7 @@ class CuttingProxy:
         task.add_done_callback(self._connections.discard)
         writers = [writer]
         with suppress(OSError):
-            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+            there, back = await asyncio.open_connection("127.0.0.1", self.target)
             writers.append(back)
             budget = [self._chance.randint(500, 12_000)]
             ends = [self._pump(reader, back, budget), self._pump(there, writer, budget), self._over.wait()]
