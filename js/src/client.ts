@@ -1,3 +1,6 @@
+// So that programs without this library in their own settings can read the declarations.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import type { Outcome } from "./core/actions.js";
 import type { ClientState, Wanted } from "./core/client-state.js";
 import { AUTH, isEventId, isObject, type ChannelEvent } from "./core/messages.js";

@@ -119,14 +119,14 @@ export class Driver {
       where?.addEventListener?.(type, (event) => this.do((core, now) => input(core, now, event)), { signal });
     const seen = (): boolean => document?.visibilityState !== "hidden";
     const wake = (core: ClientSession, now: number): void => core.wake(now);
-    this.core.climbs = seen();
-    on(document, "visibilitychange", (core, now) => (core.climbs = seen()) && core.wake(now));
+    this.core.climb.allowed = seen();
+    on(document, "visibilitychange", (core, now) => (core.climb.allowed = seen()) && core.wake(now));
     on(document, "resume", wake); // it was frozen
     on(globalThis, "pagehide", (core, now) => core.leave(now));
     on(globalThis, "pageshow", (core, now, { persisted }) => persisted && core.wake(now));
     on(globalThis, "offline", wake);
     on(globalThis, "online", (core, now) => {
-      core.climbSoon(now);
+      core.climb.soon(now);
       core.wake(now);
     });
   }

@@ -93,7 +93,7 @@ export class Player {
       case "handle_timer":
         return core.handleTimer(now);
       case "climb_soon":
-        return core.climbSoon(now);
+        return core.climb.soon(now);
       case "advance":
         return this.#advance(now + value);
     }

@@ -63,6 +63,17 @@ export async function typed(chsk: TypedClient<Events>): Promise<void> {
   chsk.on("*", (data, id) => same<typeof data, unknown>() ?? id);
   chsk.on("chsk/bad-event", () => {});
 
+  chsk.send("chat/leave", null, { queue: true });
+  chsk.once("chat/said", (data) => same<typeof data, { id: UUID; text: string }>());
+  // @ts-expect-error: only this side says it
+  chsk.once("chat/leave", () => {});
+  for await (const data of chsk.events("chat/said", { signal: AbortSignal.timeout(1) })) {
+    same<typeof data, { id: UUID; text: string }>();
+  }
+  for await (const event of chsk.events("*")) same<typeof event, { id: string; data: unknown }>();
+  // @ts-expect-error: only this side says it
+  chsk.events("chat/leave");
+
   chsk.addEventListener("state", ({ detail }) => same<typeof detail.new.contract, typeof chsk.state.contract>());
   same<typeof chsk.ready, Promise<void>>();
 }
@@ -71,6 +82,7 @@ export async function made(): Promise<void> {
   same<ReturnType<typeof connect<Events>>, TypedClient<Events>>();
   const named = connect<Events>("/chsk", { transport: "ws" });
   const both = connect<Events>("/chsk", { contract });
+  connect<Events>(async () => "/chsk", { params: async () => ({ room: "go" }) });
   const inferred = connect("/chsk", { contract, transport: "ws" });
   same<typeof named, TypedClient<Events>>();
   same<typeof both, TypedClient<Events>>();
@@ -91,6 +103,8 @@ export async function untyped(): Promise<void> {
   const number = await chsk.request<number>("any/thing");
   same<typeof number, number>();
   chsk.on<string>("any/thing", (data) => same<typeof data, string>());
+  for await (const data of chsk.events<string>("any/thing")) same<typeof data, string>();
+  await chsk.close();
 }
 
 test("a contract is a plain value", () => assert.deepEqual(JSON.parse(JSON.stringify(contract)), contract));

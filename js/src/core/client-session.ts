@@ -1,15 +1,14 @@
 import { Disconnected, ProtocolError, protocolReason } from "../errors.js";
 import type { ClientAction, Link } from "./actions.js";
 import { Dialogue } from "./client-dialogue.js";
+import { Climb } from "./climb.js";
 import { Lines, NEVER, type Way } from "./client-lines.js";
 import { changed, initialState, type ClientState, type Closed, type CloseReason, type Wanted } from "./client-state.js";
 import { difference } from "./contract.js";
-import { number, readInfo, VERSION, writeHello, type Info } from "./greeting.js";
+import { missed, number, readInfo, readWelcome, writeHello } from "./greeting.js";
 import { BYE, isObject, type ChannelEvent, type Handshake, type Packet, type PlainObject } from "./messages.js";
 import { isTerminal, retryAfter, Route } from "./route.js";
 import type { ClientSettings, SessionOptions } from "./settings.js";
-
-const NO_WELCOME = "the server's first words are no welcome: is this a sente endpoint?";
 
 // idle: nothing wanted, or refused; opening: the server speaks first; greeting: hello said
 type Phase = "idle" | "waiting" | "opening" | "greeting" | "open";
@@ -23,22 +22,24 @@ export class ClientSession {
   state: ClientState;
   readonly settings: ClientSettings;
   readonly #options: SessionOptions;
+  readonly #epoch: number;
   protected readonly route: Route;
   protected readonly actions: ClientAction[] = [];
   readonly #dialogue: Dialogue;
   protected readonly lines: Lines;
+  /** When a WebSocket is tried beside the polls. */
+  readonly climb = new Climb();
   protected phase: Phase = "idle";
   #token: string | null = null;
   protected openedAt = 0;
   #serverLeft = -NEVER; // when the server took leave
   #attemptAt = NEVER;
   #notBefore = 0; // the server asked for so much patience
-  #climbAt = NEVER;
-  #climbs = true;
 
   constructor(settings: ClientSettings, options: SessionOptions) {
     this.settings = settings;
     this.#options = options;
+    this.#epoch = options.epoch ?? 0;
     this.route = new Route(settings, options.transport ?? "auto", options.renewable ?? false);
     this.#dialogue = new Dialogue(settings.limits, this.actions);
     this.lines = new Lines(settings, this.#dialogue, this.actions);
@@ -60,7 +61,8 @@ export class ClientSession {
     if (this.state.open) this.lines.takeLeave(now);
     this.close(this.#closed(now, "requested-disconnect"));
     this.phase = "idle";
-    this.#attemptAt = this.#climbAt = NEVER;
+    this.#attemptAt = NEVER;
+    this.climb.cancel();
     this.#token = null;
     this.#dialogue.end();
     this.set({ nextReconnect: null });
@@ -91,7 +93,7 @@ export class ClientSession {
   /** Use another transport from now on. */
   prefer(transport: Wanted, now: number): void {
     this.route.prefer(transport);
-    this.#climbAt = NEVER;
+    this.climb.cancel();
     if (this.phase !== "idle") this.reconnect(now);
   }
 
@@ -144,13 +146,14 @@ export class ClientSession {
   firstFrame(link: Link, plain: unknown, now: number): void {
     const way = this.lines.get(link);
     if (!way || (way.use !== "probe" && this.phase !== "opening")) return;
-    if (!isObject(plain) || plain.sente !== VERSION || typeof plain.packer !== "string") {
-      const isSente = Array.isArray(plain) && Array.isArray(plain[0]); // its handshake
-      const reason = isSente ? "this is a Sente server: use sente-client/classic" : NO_WELCOME;
-      return this.broken(link, reason, now);
+    let packer: string;
+    try {
+      packer = readWelcome(plain);
+    } catch (error) {
+      return this.broken(link, protocolReason(error), now);
     }
     if (way.use === "probe") {
-      if (plain.packer === this.state.packer) return this.lines.probe(link, now + this.settings.handshakeTimeout);
+      if (packer === this.state.packer) return this.lines.probe(link, now + this.settings.handshakeTimeout);
       return this.broken(link, "the WebSocket would be spoken to with another packer", now);
     }
     if (way.use === "welcome") {
@@ -158,7 +161,7 @@ export class ClientSession {
       if (this.route.serverIsThere()) return this.open(now);
       link = this.lines.add("hello", NEVER);
     }
-    this.set({ packer: plain.packer });
+    this.set({ packer });
     this.#greet(link, now);
   }
 
@@ -220,7 +223,7 @@ export class ClientSession {
 
   /** When `handleTimer` is to be called; null: not before the next input. */
   nextTimer(): number | null {
-    const climbAt = this.phase === "open" && this.#climbs ? this.#climbAt : NEVER;
+    const climbAt = this.phase === "open" ? this.climb.due : NEVER;
     const earliest = Math.min(this.#attemptAt, climbAt, this.lines.nextTimer(), this.#dialogue.requests.nextTimer());
     return earliest === NEVER ? null : earliest;
   }
@@ -229,8 +232,8 @@ export class ClientSession {
   handleTimer(now: number): void {
     this.#dialogue.handleTimer(now);
     if (now >= this.#attemptAt) this.#attempt(now);
-    if (now >= this.#climbAt && this.phase === "open" && this.#climbs) {
-      this.#climbAt = NEVER;
+    if (this.phase === "open" && now >= this.climb.due) {
+      this.climb.cancel();
       const link = this.lines.add("probe", now + this.settings.handshakeTimeout);
       this.actions.push({ type: "openLink", link, transport: "ws" });
     }
@@ -278,7 +281,7 @@ export class ClientSession {
     if (info.resumed) {
       this.#dialogue.talk.outbox.rewind(info.ack);
     } else {
-      lost = this.#lost(info, now);
+      if (this.state.everOpened) lost = this.#token ? missed(info, now - this.#serverLeft, this.settings.restart) : null;
       this.#dialogue.startAnew(info.prev, !this.state.everOpened || handshake.uid === this.state.uid);
     }
     this.#token = info.session;
@@ -296,33 +299,11 @@ export class ClientSession {
     this.set({ ...open, uid, handshakeData, contract, resumed, lost });
   }
 
-  // What the application may have missed since it was last open.
-  #lost(info: Info, now: number): number | null {
-    if (!this.state.everOpened) return 0;
-    if (this.#token === null) return null;
-    if (info.lost === null && now - this.#serverLeft - info.uptime <= this.settings.restart) {
-      return info.sinceStart; // it took leave with nothing lost, and this is its successor
-    }
-    return info.lost;
-  }
-
   // -- up again from polling
 
-  /** Whether a WebSocket may be tried beside the polls: not while nobody looks. */
-  set climbs(allowed: boolean) {
-    this.#climbs = allowed;
-  }
-
-  /** The network is another one: a WebSocket is tried at once, if one is to be tried at all. */
-  climbSoon(now: number): void {
-    if (this.#climbAt !== NEVER) this.#climbAt = now;
-  }
-
   #planClimb(now: number): void {
-    // one that is planned stays so: polls that break now and then do not put it off for ever
-    if (this.#climbAt === NEVER || this.route.next === "ws") {
-      this.#climbAt = now + this.route.climbDelay(this.#options.jitter());
-    }
+    if (this.route.next === "ws") this.climb.cancel();
+    this.climb.plan(now + this.route.climbDelay(this.#options.jitter()));
   }
 
   // The probe was answered: say hello on it, and from here on take nothing from the polls.
@@ -336,7 +317,7 @@ export class ClientSession {
   #climbFailed(way: Way, now: number, code: number | null, message: string): void {
     this.route.fell();
     this.set({ lastWsError: this.#closed(now, "downgrading-ws-to-poll", code, message) });
-    this.#climbAt = NEVER;
+    this.climb.cancel();
     this.#planClimb(now);
     if (way.use !== "climb") return;
     this.lines.pause("falling back");
@@ -386,10 +367,6 @@ export class ClientSession {
 
   #closed(now: number, reason: CloseReason, code: number | null = null, message = ""): Closed {
     return { at: this.#epoch + now, reason, code, message };
-  }
-
-  get #epoch(): number {
-    return this.#options.epoch ?? 0;
   }
 
   // -- talking

@@ -56,6 +56,14 @@ export function writeHello(
   return hello;
 }
 
+/** The packer that the server's first words name; throws a `ProtocolError` if they are no welcome. */
+export function readWelcome(plain: unknown): string {
+  if (isObject(plain) && plain.sente === VERSION && typeof plain.packer === "string") return plain.packer;
+  const isSente = Array.isArray(plain) && Array.isArray(plain[0]); // its handshake
+  if (isSente) throw new ProtocolError("this is a Sente server: use sente-client/classic");
+  throw new ProtocolError("the server's first words are no welcome: is this a sente endpoint?");
+}
+
 /** Reads the handshake's info; throws a `ProtocolError` that names the field. */
 export function readInfo(plain: PlainObject): Info {
   const { limits, session } = plain;
@@ -83,6 +91,14 @@ export function readInfo(plain: PlainObject): Info {
     },
     poll: number(plain, "poll", 1) / 1000,
   };
+}
+
+/**
+ * What the application may have missed of an ended session, so many seconds after a server took leave of it with nothing
+ * lost: a successor that started within `restart` of that knows all that was said since.
+ */
+export function missed({ lost, sinceStart, uptime }: Info, sinceLeft: number, restart: number): number | null {
+  return lost === null && sinceLeft - uptime <= restart ? sinceStart : lost;
 }
 
 /** A whole number from `least` to 2^53-1 under `key`. */
