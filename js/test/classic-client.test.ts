@@ -83,6 +83,34 @@ test("pings are answered, and silence is asked about", () => {
   assert.equal(session.state.open, false);
 });
 
+test("who wakes up pings at once and lets a poll go on", () => {
+  const [session, ws] = opened();
+  session.wake(3);
+  assert.deepEqual(work(session), [transmit(ws, PING)]);
+  assert.equal(session.nextTimer(), 8);
+  const [polling, poll] = opened("poll");
+  polling.wake(100);
+  assert.deepEqual(work(polling), []);
+  assert.equal(polling.nextTimer(), 103, "an answer may wait to be read");
+  polling.exchanged(poll, null, [[classic([["a/b", 1]]), 9]], 101);
+  assert.deepEqual(work(polling).map(({ type }) => type), ["deliver", "exchange"]);
+});
+
+test("a page that is put away leaves its line; what may wait leaves with the next", () => {
+  const [session, ws] = opened();
+  session.leave(1);
+  assert.deepEqual(work(session), [{ type: "close", link: ws, code: 4000, reason: "page-hidden" }]);
+  assert.equal(session.nextTimer(), null);
+  assert.equal(session.send(event("a/b", 1)), false);
+  assert.equal(session.send(event("a/b", 2), true), true);
+  session.wake(2);
+  session.handleTimer(2);
+  const [open] = work(session) as [{ type: string; link: Link }];
+  assert.equal(open.type, "openLink");
+  session.firstFrame(open.link, GREETING, 2);
+  assert.deepEqual(work(session), [transmit(open.link, classic(["a/b", 2]))]);
+});
+
 for (const [word, outcome] of [
   ["chsk/timeout", "timeout"],
   ["chsk/closed", "disconnected"],

@@ -63,6 +63,21 @@ def test_pings_are_answered_and_silence_is_asked_about() -> None:
     assert not session.state.open
 
 
+def test_who_wakes_up_pings_at_once_and_lets_a_poll_go_on() -> None:
+    session, ws = opened()
+    session.wake(3)
+    assert work(session) == [Transmit(ws, (PING,))]
+    assert session.next_timer() == 8
+    session.handle_timer(8)
+    assert work(session) == [Close(ws, 4400, "no sign of life")]
+    polling, poll = opened("poll")
+    polling.wake(100)
+    assert work(polling) == []
+    assert polling.next_timer() == 103, "an answer may wait to be read"
+    polling.exchanged(poll, {}, [(Classic([["a/b", 1]]), 9)], 101)
+    assert [type(action) for action in work(polling)] == [Deliver, Exchange]
+
+
 @pytest.mark.parametrize(
     ("word", "outcome"), [("chsk/timeout", "timeout"), ("chsk/closed", "disconnected"), ("chsk/error", "error")]
 )
