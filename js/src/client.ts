@@ -21,7 +21,7 @@ export interface ClientEvents {
   state: CustomEvent<StateChange>;
   /**
    * Events that left, and nobody can know whether they arrived: the server that took them is gone. Or that were said as
-   * a user who is no longer logged in here, and did not arrive.
+   * a user who is no longer logged in here, or are larger than the next server takes, and did not arrive.
    */
   unconfirmed: CustomEvent<{ id: string; data: unknown }[]>;
 }

@@ -148,7 +148,7 @@ class Exchange:
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
     """Events that left, and nobody can know whether they arrived: the server that took them is gone. Or that were said
-    as a user who is no longer the client's, and did not arrive. Client only."""
+    as a user who is no longer the client's, or are too large for the next server, and did not arrive. Client only."""
 
     events: tuple[Event, ...]
 

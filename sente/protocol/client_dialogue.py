@@ -6,7 +6,7 @@ from sente.protocol.conversation import ENVELOPE, Conversation
 from sente.protocol.greeting import PeerLimits
 from sente.protocol.messages import AUTH_DUE, BYE, CANCEL, Event, Packet, Reply, Request
 from sente.protocol.outbox import Answered, Asked, Item
-from sente.protocol.requests import Requests
+from sente.protocol.requests import NEVER, Requests
 from sente.protocol.settings import Limits
 
 
@@ -96,10 +96,11 @@ class Dialogue:
 
     # -- the end of a session
 
-    def start_anew(self, prev: int | None, *, same_user: bool = True) -> None:
+    def start_anew(self, prev: int | None, *, same_user: bool = True, packet: float = NEVER) -> None:
         """The session is gone: carry over what the server had not received, above ``prev``; ``None``: nobody knows.
 
-        Nothing goes over to another user: the application gets back what it had said as the one before.
+        Nothing goes over to another user, and nothing that is larger than the next server's ``packet``, which would end
+        each session anew: the application gets back what it had said.
         """
         old = self.talk
         sent: list[Item] = [item for _, item in old.outbox.sent_above(0 if prev is None else prev)]
@@ -108,8 +109,10 @@ class Dialogue:
             kept, doubtful = ([] if prev is None else sent) + waiting, sent if prev is None else []
         else:
             kept, doubtful = [], sent + waiting
+        most = packet - ENVELOPE
+        doubtful += [item for item in kept if item.size > most]
         # a reply is for the session that asked: it is not carried over
-        carried = [item for item in kept if not isinstance(item, Answered)]
+        carried = [item for item in kept if item.size <= most and not isinstance(item, Answered)]
         self._replace_talk()
         self.talk.backlog = old.backlog  # what was delivered is still to be handled
         for item in carried:

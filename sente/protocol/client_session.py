@@ -272,7 +272,8 @@ class ClientSession:
             lost: int | None = 0
         else:
             lost = self._lost(info, now)
-            self._dialogue.start_anew(info.prev, same_user=not self.state.ever_opened or uid == self.state.uid)
+            same_user = not self.state.ever_opened or uid == self.state.uid
+            self._dialogue.start_anew(info.prev, same_user=same_user, packet=info.limits.packet)
         self._token = info.session
         self._server_left = -NEVER
         self._phase = Phase.OPEN

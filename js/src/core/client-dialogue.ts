@@ -1,5 +1,5 @@
 import type { ClientAction } from "./actions.js";
-import { Conversation } from "./conversation.js";
+import { Conversation, ENVELOPE } from "./conversation.js";
 import { AUTH_DUE, BYE, CANCEL, isObject, type ChannelEvent, type Packet } from "./messages.js";
 import { isAnswered, isAsked, isEvent, type Item } from "./outbox.js";
 import { Requests } from "./requests.js";
@@ -61,19 +61,22 @@ export class Dialogue {
 
   /**
    * The session is gone: carry over what the server had not received, above `prev`, null: nobody knows. Nothing goes
-   * over to another user: the application gets back what it had said as the one before.
+   * over to another user, and nothing that is larger than the next server's `packet`, which would end each session anew:
+   * the application gets back what it had said.
    */
-  startAnew(prev: number | null, sameUser = true): void {
+  startAnew(prev: number | null, sameUser = true, packet = Infinity): void {
     const { outbox, backlog } = this.talk;
     const sent: Item[] = outbox.sentAbove(prev ?? 0);
     const left: Item[] = [...(prev === null ? [] : sent), ...outbox.waiting()];
     // a reply is for the session that asked: it is not carried over
-    const carried = sameUser ? left.filter((item) => !isAnswered(item)) : [];
+    const fits = (item: Item): boolean => item.size <= packet - ENVELOPE;
+    const carried = sameUser ? left.filter((item) => fits(item) && !isAnswered(item)) : [];
     this.#replaceTalk();
     this.talk.backlog = backlog; // what was delivered is still to be handled
     for (const item of carried) this.talk.outbox.put(item);
     this.requests.disconnected(new Set(carried.filter(isAsked).map((item) => item.ref)));
     const lost = sameUser ? (prev === null ? sent : []) : [...sent, ...outbox.waiting()];
+    if (sameUser) lost.push(...left.filter((item) => !fits(item)));
     const doubtful = lost.filter(isEvent);
     if (doubtful.length > 0) this.#actions.push({ type: "unconfirmed", events: doubtful });
   }

@@ -282,7 +282,8 @@ export class ClientSession {
       this.#dialogue.talk.outbox.rewind(info.ack);
     } else {
       if (this.state.everOpened) lost = this.#token ? missed(info, now - this.#serverLeft, this.settings.restart) : null;
-      this.#dialogue.startAnew(info.prev, !this.state.everOpened || handshake.uid === this.state.uid);
+      const sameUser = !this.state.everOpened || handshake.uid === this.state.uid;
+      this.#dialogue.startAnew(info.prev, sameUser, info.limits.packet);
     }
     this.#token = info.session;
     this.#serverLeft = -NEVER;
