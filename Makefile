@@ -48,7 +48,7 @@ check: .make/dev ## lint, formatting and types
 	.venv/bin/mypy
 	echo "==> Checking types with pyright"
 	js/node_modules/.bin/pyright
-	echo "==> Checking types with tsc"
+	echo "==> Checking types, sizes and the package with tsc, esbuild, publint and attw"
 	cd js && npm run --silent check
 	echo "==> Checking the shell scripts, where shellcheck is installed"
 	if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run; fi
