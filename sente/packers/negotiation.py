@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from sente.errors import ConfigError, Rejected
 from sente.interfaces import Packer, VariedPacker
 from sente.packers.auto import AutoPacker
+from sente.packers.edn import EdnPacker
 from sente.packers.handlers import TypeHandler
 from sente.packers.json import JsonPacker
 from sente.packers.msgpack import MsgpackPacker
@@ -13,6 +14,7 @@ from sente.packers.transit import TransitPacker
 
 BUILT_IN: Mapping[str, Callable[..., Packer]] = {
     "auto": AutoPacker,
+    "edn": EdnPacker,
     "json": JsonPacker,
     "msgpack": MsgpackPacker,
     "transit": TransitPacker,

@@ -36,7 +36,7 @@ def test_names_objects_or_both() -> None:
     [
         ("", "name at least one"),
         ([], "name at least one"),
-        ("xml", "no packer 'xml'; built in: auto, json, msgpack, transit"),
+        ("xml", "no packer 'xml'; built in: auto, edn, json, msgpack, transit"),
         ("json,json", "twice"),
     ],
 )
@@ -92,7 +92,7 @@ def test_classic_clients_speak_what_is_served_under_that_name_or_a_packer_of_the
     assert isinstance(classic_packer("json", [own]), JsonPacker)
 
 
-@pytest.mark.parametrize("wanted", [True, False, "", "json,json", "edn", ["json"], JsonPacker()])
+@pytest.mark.parametrize("wanted", [True, False, "", "json,json", "morse", ["json"], JsonPacker()])
 def test_what_classic_cannot_be(wanted: Any) -> None:
     with pytest.raises(
         ConfigError, match=r"classic|packers: (there is no packer|name at least one|'json' is named twice)"
