@@ -20,13 +20,14 @@ Lists ``(1 2)`` are read as lists of Python, and come back as vectors.
 """
 
 from collections.abc import Iterable, Sequence
+from json.encoder import encode_basestring
 from typing import Any
 
 from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
 from sente.packers.blame import blame
 from sente.packers.edn_reader import read
-from sente.packers.edn_writer import EdnWriter
+from sente.packers.edn_writer import EdnWriter, quoted
 from sente.packers.handlers import TypeHandler, Types
 from sente.packers.limits import UnpackLimits, checked, too_deep
 
@@ -44,7 +45,8 @@ class EdnPacker:
     def __init__(self, *, types: Iterable[TypeHandler[Any]] = (), limits: UnpackLimits | None = None) -> None:
         self._types = Types(types)
         self._limits = limits or UnpackLimits()
-        self._writer = EdnWriter(self._types)
+        self._fast = EdnWriter(self._types, encode_basestring)
+        self._exact = EdnWriter(self._types, quoted)
 
     def pack(self, value: Any, /) -> str:
         """Write a value.
@@ -87,5 +89,7 @@ class EdnPacker:
         return part
 
     def _written(self, value: Any) -> str:
-        text = self._writer.text(value)
+        text = self._fast.text(value)
+        if "\\u00" in text:  # JSON escapes control characters, Clojure does not; in all else their strings are alike
+            text = self._exact.text(value)
         return text if text.isascii() else checked(text)

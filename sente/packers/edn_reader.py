@@ -8,8 +8,9 @@ Metadata is read and dropped: no value here has a place for it, and in Clojure e
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from operator import length_hint
 from typing import Any, Final, NoReturn
 
 from sente.errors import UnpackError
@@ -18,6 +19,7 @@ from sente.packers.edn_words import (
     CHARACTER,
     CONSTANTS,
     IS_STRING,
+    PLAIN_NUMBER,
     REFUSED,
     TEXTUAL,
     TOKENS,
@@ -28,13 +30,18 @@ from sente.packers.edn_words import (
 )
 from sente.packers.handlers import Types
 from sente.packers.limits import DEPTH
-from sente.values import Keyword, Symbol
+from sente.values import Char, Keyword, Symbol
 
 CLOSING: Final = {"[": "]", "(": ")", "{": "}", "#{": "}"}
 CLOSED = frozenset(CLOSING.values())
 PREFIXES = frozenset("#^")
-SHARED = {int, float, Keyword, Symbol}
-"""What may stand in many places of a value: it cannot be changed."""
+OPENING = frozenset("[({#^")
+VECTORS = frozenset("[(")
+SHARED = {Keyword, Symbol, Char}
+"""What is read once for all places where it stands: it cannot be changed."""
+
+DISCARDED = " "
+"""What no token is: put in the place of those that are."""
 
 NAMESPACE = re.compile(rf"\#:((?!:){CHARACTER}++)")
 
@@ -67,9 +74,9 @@ def read(text: str, types: Types, containers: int) -> Any:
     tokens = TOKENS.findall(text)
     while tokens and not tokens[-1]:
         tokens.pop()
-    reading = _Reading(tokens, types, containers)
+    reading = _Reading(tokens, types)
     try:
-        return reading.value("#_" in text)
+        return reading.value("#_" in text, containers)
     except UnpackError as error:
         found = next(islice(TOKENS.finditer(text), reading.at, None), None)
         at = len(text) if found is None else found.start(1)
@@ -80,75 +87,69 @@ def read(text: str, types: Types, containers: int) -> Any:
 class _Reading:
     """One text that is being read."""
 
-    def __init__(self, tokens: list[str], types: Types, containers: int) -> None:
-        self.at = 0  # the token that is looked at, for the error that it may be
+    def __init__(self, tokens: list[str], types: Types) -> None:
+        self.at = 0  # of an error: the token that it is about
         self._tokens = tokens
         self._types = types
-        self._room = self._containers = containers
 
-    def value(self, discards: bool) -> Any:
+    def value(self, discards: bool, containers: int) -> Any:
         tokens = self._tokens
         if tokens and tokens[-1][0] == '"' and not IS_STRING.fullmatch(tokens[-1]):
             self.at = len(tokens) - 1
             raise UnpackError("a string without an end")
+        if len(tokens) > containers and sum(token[0] in OPENING for token in tokens) > containers:
+            raise UnpackError(f"more than the {containers} lists, maps and tags that are taken")
         if discards:
             self._blank_what_is_discarded()
-        items = self._items()
-        if len(items) > 1:
-            raise UnpackError("more than one value")
+        rest = iter(tokens)
+        try:
+            items = self._items(rest)
+            if len(items) > 1:
+                raise UnpackError("more than one value")
+        except UnpackError:
+            self.at = len(tokens) - 1 - length_hint(rest)
+            raise
         return items[0] if items else None
 
-    def _items(self) -> list[Any]:
+    def _items(self, tokens: Iterator[str]) -> list[Any]:
         """The items that are not within others: no more than one, if all is well."""
         atoms = dict(CONSTANTS)
         items: list[Any] = []
         opening, prefixed, depth = "", False, 0
         stack: list[tuple[list[Any], str, bool, int]] = []
-        for at, token in enumerate(self._tokens):
-            self.at = at
-            if token[0] == '"':
+        for token in tokens:
+            value = atoms.get(token, atoms)
+            if value is not atoms:
+                items.append(value)
+            elif token[0] == '"':
                 items.append(unescaped(token[1:-1]) if "\\" in token else token[1:-1])
-            elif token in atoms:
-                items.append(atoms[token])
-            elif token in CLOSING or (token[0] == "#" and token[-1] == "{"):
-                stack.append((items, opening, prefixed, depth))
-                depth += 1 + self._entered(items, prefixed, depth)
-                items, opening, prefixed = [], token, False
             elif token in CLOSED:
-                if CLOSING.get(opening, "}" if opening else "") != token:
-                    raise UnpackError(f"{token} closes {f'what {opening} began' if opening else 'nothing'}")
+                if CLOSING.get(opening, opening and "}") != token:
+                    raise UnpackError(f"{token} ends {f'something else than {opening}' if opening else 'nothing'}")
                 value = self._closed(opening, self._applied(items) if prefixed else items)
                 items, opening, prefixed, depth = stack.pop()
                 items.append(value)
+            elif token in CLOSING or (token[0] == "#" and token[-1] == "{"):
+                stack.append((items, opening, prefixed, depth))
+                depth = _deeper(depth, items if prefixed else ())
+                items, opening, prefixed = [], token, False
+            elif found := PLAIN_NUMBER.fullmatch(token):
+                items.append(float(token) if found.lastindex else int(token))
             elif token[0] in PREFIXES:
-                items.append(self._prefix(token))
-                self._entered(items, True, depth)
+                _deeper(depth, items)
+                items.append(_prefix(token))
                 prefixed = True
-            elif token != " ":
+            elif token != DISCARDED:
                 value = atom(token, self._types)
+                items.append(value)
                 if type(value) in SHARED:
                     atoms[token] = value
-                items.append(value)
-        self.at += 1
         if stack:
-            raise UnpackError(f"ends within what {opening} began")
+            raise UnpackError(f"ends within what {opening} begins")
         return self._applied(items) if prefixed else items
 
-    def _entered(self, items: list[Any], prefixed: bool, depth: int) -> int:
-        """Count one more container or prefix; the number of prefixes it stands behind."""
-        prefixes = 0
-        if prefixed:
-            while prefixes < len(items) and type(items[-1 - prefixes]) is _Prefix:
-                prefixes += 1
-        if depth + prefixes >= DEPTH:
-            raise UnpackError(f"nested more than {DEPTH} deep")
-        self._room -= 1
-        if self._room < 0:
-            raise UnpackError(f"more than the {self._containers} lists, maps and tags that are taken")
-        return prefixes
-
     def _closed(self, opening: str, items: list[Any]) -> Any:
-        if opening in ("[", "("):
+        if opening in VECTORS:
             return items
         if opening == "#{":
             return self._types.adopt("set", _set, items)
@@ -163,16 +164,6 @@ class _Reading:
         except TypeError:
             value = dict(zip(keys := [*map(hashable, keys)], items[1::2], strict=True))
         return value if len(value) == len(keys) else _refuse_twice(keys)
-
-    def _prefix(self, token: str) -> _Prefix:
-        if token == "^" or token == "#^":
-            return _Prefix("^")
-        tag = token[1:]
-        if tag[:1] in REFUSED_AFTER_HASH:
-            raise UnpackError(REFUSED_AFTER_HASH[tag[:1]])
-        if not is_tag(tag):
-            raise UnpackError(f"{token[:40]!r} is no tag")
-        return _Prefix(tag)
 
     def _applied(self, items: list[Any]) -> list[Any]:
         """The items with their prefixes applied, from the right."""
@@ -205,7 +196,7 @@ class _Reading:
         tokens, at = self._tokens, 0
         while at < len(tokens):
             end = self._end_of_form(at + 1) if tokens[at] == "#_" else at
-            tokens[at:end] = [" "] * (end - at)
+            tokens[at:end] = [DISCARDED] * (end - at)
             at = end if end > at else at + 1
 
     def _end_of_form(self, at: int) -> int:
@@ -217,7 +208,7 @@ class _Reading:
                 closing.append(CLOSING.get(token, "}"))
                 continue
             if token in CLOSED and token != closing.pop():
-                raise UnpackError(f"{token} closes nothing" if closing else "#_ before nothing")
+                raise UnpackError(f"{token} ends something else" if closing else "#_ before nothing")
             if token in REFUSED:
                 raise UnpackError(REFUSED[token])
             if len(closing) > 1 or (token[0] == "#" and token not in ("#_", "#^") and token[:2] != "##"):
@@ -227,6 +218,29 @@ class _Reading:
                 return end + 1
         self.at = len(self._tokens)
         raise UnpackError("#_ before nothing")
+
+
+def _deeper(depth: int, items: Sequence[Any]) -> int:
+    """The depth within one more container or prefix, which stands behind the prefixes that the items end with."""
+    depth += 1
+    for item in reversed(items):
+        if type(item) is not _Prefix:
+            break
+        depth += 1
+    if depth > DEPTH:
+        raise UnpackError(f"nested more than {DEPTH} deep")
+    return depth
+
+
+def _prefix(token: str) -> _Prefix:
+    if token == "^" or token == "#^":
+        return _Prefix("^")
+    tag = token[1:]
+    if tag[:1] in REFUSED_AFTER_HASH:
+        raise UnpackError(REFUSED_AFTER_HASH[tag[:1]])
+    if not is_tag(tag):
+        raise UnpackError(f"{token[:40]!r} is no tag")
+    return _Prefix(tag)
 
 
 def _namespace(opening: str) -> str:
@@ -256,10 +270,9 @@ def _set(items: list[Any]) -> set[Any]:
 
 
 def _refuse_twice(keys: list[Any]) -> NoReturn:
+    rest = iter(keys)
     seen: dict[Any, Any] = {}
-    for key in keys:
-        if key in seen:
-            break
+    while (key := next(rest)) not in seen:
         seen[key] = key
     if type(seen[key]) is type(key):
         raise UnpackError(f"{_shown(key)} is given twice")

@@ -19,7 +19,7 @@ BLANK = ",\\t\\n\\x0b\\f\\r\\x1c-\\x20\u1680\u2000-\u2006\u2008-\u200a\u2028\u20
 """Commas, and what Java takes for white space."""
 
 CHARACTER = rf'[^{BLANK}"();\^\[\]{{}}\\@`~]'
-WORD = rf"(?![#']){CHARACTER}++"
+WORD = rf"[^{BLANK}\"();^\[\]{{}}\\@`~#']{CHARACTER}*+"
 STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 TOKENS = re.compile(
     rf"[{BLANK}]*+(?:;[^\r\n]*+[{BLANK}]*+)*+"
@@ -42,6 +42,9 @@ CHARACTERS = {
     "formfeed": "\f",
 }
 CODED = re.compile(r"u([0-9A-Fa-f]{4})|o([0-3]?[0-7]{1,2})")
+
+PLAIN_NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,299})(\.[0-9]{0,299})?")
+"""Most of them: whole, or with a group for what is behind the point; none is too large for a float."""
 
 INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)N?")
 FLOAT = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)")

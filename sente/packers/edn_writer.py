@@ -7,7 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -28,10 +27,16 @@ ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r
 
 
 class EdnWriter:
-    """What writes values whose types have these handlers."""
+    """What writes values whose types have these handlers.
 
-    def __init__(self, types: Types) -> None:
+    Args:
+        types: The handlers.
+        quote: Writes a string.
+    """
+
+    def __init__(self, types: Types, quote: Callable[[str], str]) -> None:
         self._types = types
+        self._quote = quote
         self._native = _ByType(self._lowered, self._forms())
         self._write = _ByType(self._lowered, {k: w for k, w in self._native.items() if not types.handles(k)})
 
@@ -46,6 +51,7 @@ class EdnWriter:
     def _forms(self) -> dict[type, Write]:
         return {
             **SCALARS,
+            str: lambda value, _: self._quote(value),
             list: lambda value, depth: f"[{self._items(value, depth)}]",
             tuple: lambda value, depth: f"[{self._items(value, depth)}]",
             set: lambda value, depth: f"#{{{self._items(value, depth)}}}",
@@ -58,15 +64,19 @@ class EdnWriter:
         if not depth:
             raise too_deep()
         depth -= 1
-        write = self._write
-        return " ".join([quoted(i) if type(i) is str else write[type(i)](i, depth) for i in items])
+        write, quote = self._write, self._quote
+        return " ".join([quote(i) if type(i) is str else write[type(i)](i, depth) for i in items])
 
     def _map(self, value: dict[Any, Any], depth: int) -> str:
         if not depth:
             raise too_deep()
         depth -= 1
-        write = self._write
-        entries = [f"{write[type(key)](key, depth)} {write[type(i)](i, depth)}" for key, i in value.items()]
+        write, quote = self._write, self._quote
+        entries = [
+            f"{quote(key) if type(key) is str else write[type(key)](key, depth)} "
+            f"{quote(i) if type(i) is str else write[type(i)](i, depth)}"
+            for key, i in value.items()
+        ]
         return f"{{{', '.join(entries)}}}"
 
     def _tagged(self, value: TaggedValue, depth: int) -> str:
@@ -109,8 +119,7 @@ def quoted(text: str) -> str:
     >>> quoted('a "b"')
     '"a \\\\"b\\\\""'
     """
-    written = encode_basestring(text)  # JSON's differs only in the other control characters
-    return f'"{text.translate(ESCAPES)}"' if "\\u00" in written else written
+    return f'"{text.translate(ESCAPES)}"'
 
 
 def float_text(value: float) -> str:
@@ -189,7 +198,6 @@ SCALARS: dict[type, Write] = {
     bool: lambda value, _: "true" if value else "false",
     int: _integer,
     float: lambda value, _: float_text(value),
-    str: lambda value, _: quoted(value),
     bytes: lambda value, _: f'#sente/bytes "{b64encode(value).decode()}"',
     datetime: _datetime,
     UUID: lambda value, _: f'#uuid "{value}"',

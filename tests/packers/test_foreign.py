@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from sente.packers.edn import EdnPacker
 from sente.packers.msgpack import MsgpackPacker
 from sente.packers.transit import TransitPacker
 from tests.packers.examples import MONEY, VALUES, expected, same
 
 ROOT = Path(__file__).parent.parent.parent
 MSGPACK, TRANSIT = MsgpackPacker(types=[MONEY]), TransitPacker(types=[MONEY])
+EDN = EdnPacker(types=[MONEY])
 
 # An object of JavaScript has string keys only, beyond 2^53 a number of it is a float, and a Date has milliseconds.
 PACKED = [
@@ -34,6 +36,7 @@ def answers() -> dict[str, list[Any]]:
     task = {
         "packed": [MSGPACK.pack(VALUES[name]).hex() for name in PACKED],
         "tagged": [TRANSIT.pack([VALUES[name]]) for name in VALUES],
+        "edns": [EDN.pack([VALUES[name]]) for name in VALUES],
         "values": PLAIN,
     }
     done = subprocess.run(
@@ -64,7 +67,26 @@ def test_transit_reads_and_writes_the_same(answers: dict[str, list[Any]]) -> Non
             assert same(TRANSIT.unpack(again), [expected(name)]), (name, again)
 
 
+# edn-data keeps milliseconds, has floats for decimals, and no NaN and no whole numbers beyond 2^53.
+LESS = {"datetime with microseconds", "Decimal", "NaN", "infinity", "int beyond 2^53"}
+
+
+def test_edn_reads_and_writes_the_same(answers: dict[str, list[Any]]) -> None:
+    for name, again in zip(VALUES, answers["edns"], strict=True):
+        if name not in LESS:
+            assert same(EDN.unpack(again), [expected(name)]), (name, again)
+
+
+def with_keywords(value: Any) -> Any:
+    """Its keys as the strings that they were: edn-data writes objects with keywords."""
+    if isinstance(value, dict):
+        return {getattr(key, "name", key): with_keywords(inner) for key, inner in value.items()}
+    return [*map(with_keywords, value)] if isinstance(value, list) else value
+
+
 def test_what_they_pack_is_read(answers: dict[str, list[Any]]) -> None:
-    for value, packed, tagged in zip(PLAIN, answers["msgpack"], answers["transit"], strict=True):
+    written = (answers["msgpack"], answers["transit"], answers["edn"])
+    for value, packed, tagged, edn in zip(PLAIN, *written, strict=True):
         assert MSGPACK.unpack(bytes.fromhex(packed)) == value
         assert TRANSIT.unpack(tagged) in (value, [value])
+        assert with_keywords(EDN.unpack(edn)) == value

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from sente import Char, ConfigError, Keyword, PackError, Symbol, TaggedValue, UnpackError, Uri
+from sente.packers.edn import EdnPacker
 from sente.packers.json import JsonPacker
 from sente.packers.msgpack import MsgpackPacker
 from sente.packers.negotiation import Spoken, for_peer, packers
@@ -19,7 +20,7 @@ from sente.packers.transit import TransitPacker
 from tests.packers.examples import same
 from tests.packers.test_negotiation import Reversed
 
-TRANSIT, MSGPACK, JSON = TransitPacker(), MsgpackPacker(), JsonPacker()
+TRANSIT, MSGPACK, JSON, EDN = TransitPacker(), MsgpackPacker(), JsonPacker(), EdnPacker()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -144,7 +145,7 @@ class MyId(UUID):
 
 
 def test_subclasses_are_what_they_extend() -> None:
-    for packer in (TRANSIT, MSGPACK):
+    for packer in (TRANSIT, MSGPACK, EDN):
         assert packer.unpack(packer.pack([MyId(int=1)])) == [UUID(int=1)]
         assert packer.unpack(packer.pack([bytearray(b"x"), memoryview(b"y")])) == [b"x", b"y"]
 
@@ -162,7 +163,7 @@ def test_subclasses_are_what_they_extend() -> None:
     ],
 )
 def test_what_has_no_form_in_any_format(value: Any, says: str) -> None:
-    for packer in (TRANSIT, MSGPACK):
+    for packer in (TRANSIT, MSGPACK, EDN):
         with pytest.raises(PackError, match=says):
             packer.pack(value)
 
@@ -193,7 +194,7 @@ def deep(levels: int) -> Any:
     return value
 
 
-@pytest.mark.parametrize("packer", [JSON, TRANSIT, MSGPACK], ids=lambda packer: packer.name)
+@pytest.mark.parametrize("packer", [JSON, TRANSIT, MSGPACK, EDN], ids=lambda packer: packer.name)
 def test_depth(packer: Any) -> None:
     assert packer.unpack(packer.pack(deep(240)))
     with pytest.raises(PackError, match="deep"):
