@@ -8,7 +8,7 @@ import datetime
 import json
 import random
 import uuid
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.util import find_spec
@@ -223,7 +223,8 @@ def same(one: Any, other: Any) -> bool:
             alike = isinstance(other, Mapping) and one.keys() == other.keys()
             return alike and all(same(inner, other[key]) for key, inner in one.items())
         case list() | tuple():
-            return isinstance(other, list | tuple) and len(one) == len(other) and all(map(same, one, other))
+            alike = isinstance(other, Sequence) and not isinstance(other, str | bytes)
+            return alike and len(one) == len(other) and all(map(same, one, other))
         case set() | frozenset():
             return isinstance(other, Set) and one == other
         case bool():

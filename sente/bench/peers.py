@@ -153,6 +153,11 @@ def _cbor2(of: str) -> Codec:
     return Codec("cbor2", cbor2.dumps, cbor2.loads, of)
 
 
+def _edn_format(of: str) -> Codec:
+    edn_format = import_module("edn_format")
+    return Codec("edn_format", edn_format.dumps, edn_format.loads, of)
+
+
 def _transit(protocol: str) -> Callable[[str], Codec]:
     def build(of: str) -> Codec:
         reader, writer = import_module("transit.reader"), import_module("transit.writer")
@@ -192,5 +197,6 @@ PEERS = (
     Peer("cbor2", "cbor2", _cbor2),
     Peer("transit-python json", "transit-python", _transit("json")),
     Peer("transit-python json_verbose", "transit-python", _transit("json_verbose")),
+    Peer("edn_format", "edn-format", _edn_format),
     Peer("pickle", "", _pickle),
 )
