@@ -40,6 +40,12 @@ VECTORS = frozenset("[(")
 SHARED = {Keyword, Symbol, Char}
 """What is read once for all places where it stands: it cannot be changed."""
 
+SHORT = 32
+"""Strings that are no longer than keys of maps mostly are may come again, and are kept too."""
+
+KEPT = 1000
+"""So many: what comes again is there by then, and each takes a hundred bytes."""
+
 DISCARDED = " "
 """What no token is: put in the place of those that are."""
 
@@ -122,7 +128,10 @@ class _Reading:
             if value is not atoms:
                 items.append(value)
             elif token[0] == '"':
-                items.append(unescaped(token[1:-1]) if "\\" in token else token[1:-1])
+                value = unescaped(token[1:-1]) if "\\" in token else token[1:-1]
+                items.append(value)
+                if len(token) < SHORT and len(atoms) < KEPT:
+                    atoms[token] = value
             elif token in CLOSED:
                 if CLOSING.get(opening, opening and "}") != token:
                     raise UnpackError(f"{token} ends {f'something else than {opening}' if opening else 'nothing'}")
@@ -142,7 +151,7 @@ class _Reading:
             elif token != DISCARDED:
                 value = atom(token, self._types)
                 items.append(value)
-                if type(value) in SHARED:
+                if type(value) in SHARED and len(atoms) < KEPT:
                     atoms[token] = value
         if stack:
             raise UnpackError(f"ends within what {opening} begins")

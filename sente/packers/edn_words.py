@@ -52,7 +52,7 @@ DECIMAL = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?M")
 RATIO = re.compile(r"([-+]?[0-9]+)/([0-9]+)")
 OTHER_BASE = re.compile(r"([-+]?)0(?:[xX]([0-9A-Fa-f]+)|([0-7]+))N?|([-+]?)([1-9][0-9]?)[rR]([0-9A-Za-z]+)")
 INST = re.compile(
-    r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})(?:T([0-9]{2})(?::([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?)?)?)?)?"
+    r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})(?:T([01][0-9]|2[0-3])(?::([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?)?)?)?)?"
     r"(?:Z|([-+])([0-9]{2}):([0-9]{2}))?"
 )
 UUID_TEXT = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -191,6 +191,9 @@ def _inst(text: str) -> datetime:
     if found is None:
         raise UnpackError(text)
     year, month, day, hour, minute, second, fraction, sign, ahead, minutes = found.groups(default="")
+    if second and second != "60" and (sign or text[-1] == "Z") and minutes < "60":
+        value = datetime.fromisoformat(text)  # the usual case, and faster
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
     leap = second == "60" and minute == "59"
     value = datetime(
         int(year),

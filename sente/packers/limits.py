@@ -23,7 +23,7 @@ HALF_CHARACTER = "str with half a character cannot be packed: a lone surrogate"
 @dataclass(frozen=True, slots=True)
 class UnpackLimits:
     """The largest packet that is unpacked. A value takes at most about 30 times the memory of its packet (inflated,
-    if it was compressed), so that is what these bound.
+    if it was compressed), of edn 45 times, so that is what these bound.
 
     >>> UnpackLimits(size=64 * 1024).size
     65536

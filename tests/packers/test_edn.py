@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -443,15 +444,43 @@ def test_limits() -> None:
             small.unpack(text)
 
 
-@pytest.mark.parametrize("piece", ["1 ", "10 ", ":a ", '"" ', '"a" ', "\\a ", "1.5 ", "#_ 1 ", "; \n", " ", "a/", "a:"])
+PIECES_OF_TEXT = [
+    "1 ",
+    "10 ",
+    ":a ",
+    '"" ',
+    '"a" ',
+    "\\a ",
+    "1.5 ",
+    "#_ 1 ",
+    "; \n",
+    " ",
+    "a/",
+    "a:",
+    '\\"',
+    "#a 1 ",
+]
+
+
+@pytest.mark.parametrize("piece", PIECES_OF_TEXT)
 def test_time_and_memory_are_proportional(piece: str) -> None:
-    text = piece * (60_000 // len(piece))
+    assert memory(f"[{piece * (60_000 // len(piece))}]") < 45
+
+
+@pytest.mark.parametrize("piece", ["{} ", ":{} ", '"{}" '])
+def test_many_words_of_few_letters_take_little_memory(piece: str) -> None:
+    words = map("".join, product("abcdefghijklmnopqrstuvwxyz", repeat=3))
+    assert memory(f"[{''.join(piece.format(word) for word in words)}]") < 45
+
+
+def memory(text: str) -> float:
+    """What it takes to read a text, in relation to its size."""
     tracemalloc.start()
     with suppress(UnpackError):
-        EDN.unpack(f"[{text}]")
+        EDN.unpack(text)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert most < 30 * len(text)
+    return most / len(text)
 
 
 # -- anything
