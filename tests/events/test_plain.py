@@ -15,7 +15,7 @@ FORMATS = Path(__file__).parents[2] / "docs" / "reference" / "formats.md"
 NOT_IN_JSON = {"int beyond 64 bit", "NaN", "infinity", "bytes", "dict with scalar keys", "dict with other keys"}
 
 each_type = pytest.mark.parametrize("name", PLAIN)
-each_packer = pytest.mark.parametrize("packer", ["json", "transit", "msgpack", "auto"])
+each_packer = pytest.mark.parametrize("packer", ["json", "transit", "msgpack", "auto", "edn"])
 strictly = pytest.mark.parametrize("strict", [None, True])
 
 
