@@ -42,15 +42,35 @@ def _written(value: Any, info: Any) -> Any:
     return Kept(value) if info.context is PACKING else value
 
 
-@dataclass(frozen=True, slots=True)
-class Keyword(_Text):
-    """A keyword of Clojure: ``:user/id`` is ``Keyword("user/id")``. It is no string, and not equal to one.
+class Keyword(str):
+    """A keyword of Clojure: ``:user/id`` is ``Keyword("user/id")``. It is the string of its name, and equal to it, so
+    that ``data["name"]`` and models take maps whose keys are keywords; packers that have a word for it keep it apart.
 
-    >>> Keyword("user/id").name
-    'user/id'
+    >>> Keyword("user/id"), {Keyword("name"): "ada"}["name"]
+    (Keyword('user/id'), 'ada')
     """
 
-    name: str
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ("name",)
+
+    @property
+    def name(self) -> str:
+        """The same as a plain string."""
+        return str(self)
+
+    def __repr__(self) -> str:
+        return f"Keyword({self.name!r})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """As a field: takes a keyword or a string, and is a keyword."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(
+            cls,
+            core_schema.str_schema(),
+            serialization=core_schema.plain_serializer_function_ser_schema(_written, info_arg=True),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,13 @@ class _Shapes(Schemas):
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> Schema:
         return self.generate_inner(schema["schema"])
 
-    def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> Schema:
-        instance: Any = schema["python_schema"]
-        if instance["type"] == "is-instance" and instance["cls"] in VALUES:
-            return {MARK: VALUES[instance["cls"]]}
-        return super().json_or_python_schema(schema)
+    def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> Schema:
+        function: Any = schema["function"]["function"]
+        return (
+            {MARK: VALUES[function]}
+            if isinstance(function, type) and function in VALUES
+            else super().function_after_schema(schema)
+        )
 
     def dict_schema(self, schema: core_schema.DictSchema) -> Schema:
         written = super().dict_schema(schema)

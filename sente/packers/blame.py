@@ -46,4 +46,4 @@ def _parts(value: Any, lower: Callable[[Any], Any]) -> list[tuple[str, Any]]:
 
 
 def _step(key: Any) -> str:
-    return f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{key!r:.40}]"
+    return f".{key}" if type(key) is str and key.isidentifier() else f"[{key!r:.40}]"

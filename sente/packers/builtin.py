@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from uuid import UUID, SafeUUID
 
 from sente.errors import PackError, UnpackError
-from sente.packers.limits import DIGITS
+from sente.packers.limits import DIGITS, TWICE
 from sente.values import Char, Keyword, Symbol, TaggedValue, Uri
 
 Lower: TypeAlias = Callable[[Any], Any]
@@ -140,7 +140,7 @@ def read_set(rep: list[Any]) -> set[Any]:
             value = set(map(hashable, rep))
         if len(value) == len(rep):
             return value
-    raise UnpackError("a set is a list of members, each named once")
+    raise UnpackError("a set is a list of members, each named once; a keyword is the same member as its name")
 
 
 def read_pairs(rep: list[Any]) -> dict[Any, Any]:
@@ -149,7 +149,7 @@ def read_pairs(rep: list[Any]) -> dict[Any, Any]:
         raise UnpackError("a map needs a value for each key")
     value = dict(zip(map(hashable, rep[::2]), rep[1::2], strict=True))
     if 2 * len(value) != len(rep):
-        raise UnpackError("a key is given twice")
+        raise UnpackError(TWICE)
     return value
 
 

@@ -17,6 +17,8 @@ BITS = 3_000
 NESTED_EXTENSIONS = 16
 """msgpack extensions within each other: each is a copy of what is in it."""
 
+TWICE = "a key is given twice; a keyword is the same key as the string of its name"
+
 HALF_CHARACTER = "str with half a character cannot be packed: a lone surrogate"
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from sente.errors import UnpackError
 from sente.packers.builtin import hashable
-from sente.packers.limits import DEPTH
+from sente.packers.limits import DEPTH, TWICE
 
 Extension: TypeAlias = Callable[[int, bytes], Any]
 """What an extension's code and content stand for."""
@@ -114,7 +114,7 @@ class _Reader:
         for _ in range(size):
             key = hashable(self.value(depth - 1))
             if key in value:
-                raise UnpackError("a key is given twice")
+                raise UnpackError(TWICE)
             value[key] = self.value(depth - 1)
         return value
 

@@ -15,7 +15,7 @@ from typing import Any
 from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
 from sente.packers.builtin import hashable, read_integer
-from sente.packers.limits import BITS, too_deep
+from sente.packers.limits import BITS, TWICE, too_deep
 from sente.packers.msgpack import is_plain
 from sente.packers.text import TextPacker, as_utf8, read_text, write_text
 from sente.values import TaggedValue
@@ -177,7 +177,7 @@ class TransitPacker(TextPacker):
             return plain
         value = {hashable(self._text(key)) if key[:1] in MARKS else key: inner for key, inner in plain.items()}
         if len(value) != len(plain):
-            raise UnpackError("a key is given twice")
+            raise UnpackError(TWICE)
         return value
 
     def _composite(self, mark: str, rep: Any) -> Any:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from sente import EventRegistry, InvalidEvent, Keyword, TaggedValue
+from sente import EventRegistry, InvalidEvent, Keyword, Symbol, TaggedValue
 from sente.interfaces import is_plain_json
 from sente.packers import get
 from tests.events.contract import PLAIN
@@ -72,9 +73,28 @@ def test_strict_is_strict(plain: bool) -> None:
 def test_text_is_no_type_with_a_string_form() -> None:
     events = EventRegistry()
     events.event("a/b", of=str)
-    for value in (VALUES["UUID"], VALUES["date"], Keyword("a"), TaggedValue("a/b", "c")):
+    for value in (VALUES["UUID"], VALUES["date"], Symbol("a"), TaggedValue("a/b", "c")):
         with pytest.raises(InvalidEvent):
             events.load("a/b", value, sender="client")
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_keyword_is_text_and_text_a_keyword(strict: bool) -> None:
+    events = EventRegistry(strict=strict)
+    events.event("a/text", of=str)
+    events.event("a/word", of=Keyword)
+    assert events.load("a/text", Keyword("a"), sender="client") == "a"
+    for plain in (False, True):
+        assert type(events.load("a/word", "a", sender="client", plain=plain)) is Keyword
+
+
+def test_a_model_takes_a_map_whose_keys_are_keywords() -> None:
+    class Said(BaseModel):
+        room: str
+
+    events = EventRegistry(extra="forbid")
+    events.event("a/said", of=Said)
+    assert events.load("a/said", {Keyword("room"): "go"}, sender="client") == Said(room="go")
 
 
 def test_the_docs_say_which() -> None:

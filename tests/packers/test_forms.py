@@ -157,7 +157,7 @@ def test_subclasses_are_what_they_extend() -> None:
         ([Decimal("1" * 1001)], r"value\[0\]: a decimal number of more than 1000"),
         ({"a": 2**3001}, r"value\.a: a whole number of more than 3000 bit"),
         ({1: ["\ud800"]}, r"value\[1\]\[0\]: str with half a character"),
-        ({Keyword("k"): object()}, r"value\[Keyword\(name='k'\)\]: object cannot"),
+        ({Keyword("k"): object()}, r"value\[Keyword\('k'\)\]: object cannot"),
         ([TaggedValue("a/b", {"c": object()})], r"value\[0\]\.c: object cannot"),
         ([TaggedValue("a/b", object())], r"value\[0\]: object cannot"),
     ],

@@ -151,6 +151,8 @@ HOSTILE_TRANSIT = {
     "no duration": ['[{"~#time/duration":"P1Y"}]', '[{"~#time/duration":"P"}]', '[{"~#time/duration":"PT"}]'],
     "a set": ['{"~#set":[1,1]}', '{"~#set":"aa"}', '{"~#set":[1,1.0]}', '{"~#set":{"a":1}}'],
     "given twice": ['{"~#cmap":[1,2,1,3]}', '{"~i1":1,"~i01":2}', '{"~i1":1,"~?t":2}'],
+    "a keyword is the same key": ['{"~:a":1,"a":2}', '{"~#cmap":["a",1,"~:a",2]}'],
+    "a keyword is the same member": ['{"~#set":["~:a","a"]}'],
     "for each key": ['{"~#cmap":[1]}', '{"~#cmap":"ab"}'],
     "neither a key": ['{"~#set":[{"a":1}]}', '{"~#cmap":[{"a":1},2]}', '{"~#set":[[{}]]}'],
     "tag": [
@@ -182,6 +184,7 @@ HOSTILE_MSGPACK = {
     "means nothing": ["c1", "d4 06 00", "d4 fe 00", "d4 80 00"],
     "too many": ["01 02", "90 c0"],
     "given twice": ["82 a1 61 01 a1 61 02", "82 01 01 c3 02", "82 01 01 cb 3f f0 00 00 00 00 00 00 02"],
+    "a keyword is the same key": ["82 d4 07 61 01 a1 61 02", "82 a1 61 01 d4 07 61 02"],
     "not UTF-8": ["a1 ff", "d9 01 ff"],
     "deep": ["91" * 300 + "01", "91" * 2000 + "01"],
     "neither a key": ["81 80 01", "81 91 80 01"],
