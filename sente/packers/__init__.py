@@ -1,5 +1,6 @@
 """How values become frames and back. One format, one library, one file."""
 
 from sente.packers.negotiation import get
+from sente.packers.sente_gzip import SenteGzip
 
-__all__ = ["get"]
+__all__ = ["SenteGzip", "get"]

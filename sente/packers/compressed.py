@@ -46,10 +46,15 @@ def inflate(frame: bytes, limit: int) -> bytes:
     Raises:
         UnpackError: it is broken, goes on behind its end, is longer than ``limit``, or zstd is not installed.
     """
-    return _gunzip(frame, limit) if frame[0] == GZIP else _unzstd(frame, limit)
+    return gunzip(frame, limit) if frame[0] == GZIP else _unzstd(frame, limit)
 
 
-def _gunzip(frame: bytes, limit: int) -> bytes:
+def gunzip(frame: bytes, limit: int) -> bytes:
+    """Inflate gzip: one member, whole, and nothing behind it.
+
+    Raises:
+        UnpackError: it is something else, or longer than ``limit`` when inflated.
+    """
     inflater = zlib.decompressobj(wbits=31)
     try:
         raw = inflater.decompress(frame, limit + 1)
