@@ -30,7 +30,7 @@ from sente.security import allow_origin, csrf_token, valid_csrf_token
 from sente.trace import Note
 from sente.transports.asgi import Connection
 from sente.transports.gate import Refusal
-from sente.values import Char, Keyword, Symbol, TaggedValue, Uri
+from sente.values import Char, Extension, Keyword, Symbol, TaggedValue, Uri
 
 __all__ = [
     "ANONYMOUS",
@@ -51,6 +51,7 @@ __all__ = [
     "EventContract",
     "EventError",
     "EventRegistry",
+    "Extension",
     "HandlerBinder",
     "InvalidEvent",
     "Keyword",

@@ -125,3 +125,20 @@ class TaggedValue:
     def __post_init__(self) -> None:
         if not self.tag or self.tag[0] in "~^`#'" or len(self.tag) > 128:
             raise ConfigError(f"tag {self.tag[:128]!r}: give a name like 'app/money', at most 128 characters")
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A value of MessagePack, in Sente's dialect, whose type nobody knows here: it is kept, and packed as it came.
+
+    >>> Extension(106, b"...").code
+    106
+    """
+
+    code: int
+    """-128 to 127."""
+    content: bytes
+
+    def __post_init__(self) -> None:
+        if not -128 <= self.code < 128:
+            raise ConfigError(f"Extension({self.code}, ...): give a code from -128 to 127")

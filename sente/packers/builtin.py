@@ -15,7 +15,7 @@ from uuid import UUID, SafeUUID
 
 from sente.errors import PackError, UnpackError
 from sente.packers.limits import DIGITS, TWICE
-from sente.values import Char, Keyword, Symbol, TaggedValue, Uri
+from sente.values import Char, Extension, Keyword, Symbol, TaggedValue, Uri
 
 Lower: TypeAlias = Callable[[Any], Any]
 Raise: TypeAlias = Callable[[Any], Any]
@@ -161,6 +161,10 @@ def _decimal(value: Decimal) -> TaggedValue:
     return TaggedValue("f", text)
 
 
+def _extension(value: Extension) -> Any:
+    raise PackError("an Extension can only be packed as Sente's msgpack")
+
+
 def _datetime(value: datetime) -> TaggedValue:
     if value.tzinfo is None:
         return TaggedValue("time/date-time", value.isoformat())
@@ -191,6 +195,7 @@ LOWER: Mapping[type, Lower] = {
     Symbol: lambda value: TaggedValue("$", value.name),
     Uri: lambda value: TaggedValue("r", value.text),
     Char: lambda value: TaggedValue("c", value.text),
+    Extension: _extension,
 }
 
 RAISE: Mapping[str, Raise] = {

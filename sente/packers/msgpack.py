@@ -296,7 +296,12 @@ def _timestamp(value: datetime) -> bytes:
     )
 
 
-def _read_timestamp(data: bytes) -> datetime:
+def read_timestamp(data: bytes) -> datetime:
+    """A moment in any of the three forms of the MessagePack specification.
+
+    Raises:
+        UnpackError: it is none of them.
+    """
     match len(data):
         case 4:
             nanoseconds, seconds = 0, int.from_bytes(data)
@@ -350,7 +355,7 @@ SCALARS: Mapping[str, Callable[[str], Packed | None]] = {
 """The same by tag: for subclasses, and for what handlers lower to these."""
 
 READ: Mapping[int, tuple[str, Callable[[bytes], Any]]] = {
-    TIMESTAMP: ("t", _read_timestamp),
+    TIMESTAMP: ("t", read_timestamp),
     UUIDS: ("u", _read_uuid),
     DECIMAL: ("f", lambda data: read_decimal(data.decode("ascii"))),
     BIG: ("n", _read_big),

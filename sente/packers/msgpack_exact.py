@@ -38,14 +38,16 @@ def read_exactly(raw: bytes, extension: Extension, room: list[int]) -> Any:
     Raises:
         UnpackError: it is not MessagePack, says a thing twice, is more than allowed, or something follows it.
     """
-    reader = _Reader(raw, extension, room)
+    reader = Reader(raw, extension, room)
     value = reader.value(DEPTH)
     if reader.at != len(raw):
         raise UnpackError(f"{len(raw) - reader.at} bytes too many")
     return value
 
 
-class _Reader:
+class Reader:
+    """Reads one value after the other; ``at`` is where the next begins."""
+
     def __init__(self, raw: bytes, extension: Extension, room: list[int]) -> None:
         self.at = 0
         self._raw = raw
@@ -53,6 +55,7 @@ class _Reader:
         self._room = room
 
     def value(self, depth: int) -> Any:
+        """The next value; ``depth``: how many lists and maps within each other it may be."""
         head = self._take(1)[0]
         if head <= 0x7F:
             return head
@@ -75,9 +78,9 @@ class _Reader:
             case 0xC4 | 0xC5 | 0xC6:
                 return self._take(self._length(1 << head - 0xC4))
             case 0xC7 | 0xC8 | 0xC9:
-                return self._extended(self._length(1 << head - 0xC7))
+                return self._extended(self._length(1 << head - 0xC7), depth)
             case 0xD4 | 0xD5 | 0xD6 | 0xD7 | 0xD8:
-                return self._extended(1 << head - 0xD4)
+                return self._extended(1 << head - 0xD4, depth)
             case 0xD9 | 0xDA | 0xDB:
                 return self._text(self._length(1 << head - 0xD9))
             case 0xDC | 0xDD:
@@ -112,13 +115,16 @@ class _Reader:
         self._enter(depth)
         value: dict[Any, Any] = {}
         for _ in range(size):
-            key = hashable(self.value(depth - 1))
+            key = self._key(depth - 1)
             if key in value:
                 raise UnpackError(TWICE)
             value[key] = self.value(depth - 1)
         return value
 
-    def _extended(self, size: int) -> Any:
+    def _key(self, depth: int) -> Any:
+        return hashable(self.value(depth))
+
+    def _extended(self, size: int, depth: int) -> Any:
         self._enter(1)
         code = self._number(">b")
         return self._extension(code, self._take(size))
