@@ -97,6 +97,26 @@ def _has_parts(kind: type[Packer]) -> bool:
 
 
 @runtime_checkable
+class NamingPacker(Packer, Protocol):
+    """A packer in which the id of an event is something else than a string: in Sente's own it is a keyword."""
+
+    def event_id(self, name: str, /) -> Any:
+        """What an id is written as; equal to ``name`` when it is read again."""
+        ...
+
+
+def event_form(packer: Packer, event_id: str, data: Any) -> list[Any]:
+    """What is packed of an event.
+
+    >>> from sente.packers import get
+    >>> event_form(get("json"), "chat/say", 1)
+    ['chat/say', 1]
+    """
+    named = getattr(packer, "event_id", None)  # asked of each event
+    return [event_id if named is None else named(event_id), data]
+
+
+@runtime_checkable
 class VariedPacker(Packer, Protocol):
     """A packer with capabilities: forms that not everyone who knows its name can read. What a side reads it says with
     the name, ``auto+gzip+msgpack``; what the other side does not read it is never sent."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sente.errors import ConfigError, PackError, ProtocolError, UnpackError
-from sente.interfaces import FormPacker, JoinablePacker, Packer, Wire, joinable
+from sente.interfaces import FormPacker, JoinablePacker, Packer, Wire, event_form, joinable
 from sente.protocol.conversation import ENVELOPE
 from sente.protocol.messages import Classic, Event, Events, Packet, Reply, Request, write_packet
 from sente.transports.asgi import wire_size
@@ -50,9 +50,9 @@ def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int, 
         writer = packer.in_form(form) if form is not None and isinstance(packer, FormPacker) else packer
         try:
             if joining := joinable(writer):
-                packed = parts[id(packer)] = joining.part([event_id, data])
+                packed = parts[id(packer)] = joining.part(event_form(writer, event_id, data))
             else:
-                packed = frames[id(packer)] = writer.pack([[[event_id, data]], None])
+                packed = frames[id(packer)] = writer.pack([[event_form(writer, event_id, data)], None])
         except PackError:
             _say_where(writer, data)
             raise
@@ -133,7 +133,8 @@ def write_frame(packet: Packet, packer: Packer) -> Wire:
         return alone.frames[id(packer)]
     joining = joinable(packer)
     if joining is None:
-        return packer.pack(write_packet(packet, "server"))
+        batch, *rest = write_packet(packet, "server")
+        return packer.pack([[event and event_form(packer, *event) for event in batch], *rest])
     parts = [_part(event, joining) for event in packet.events if event is not None]
     frame = joining.frame(joining.join([joining.join(parts), joining.part(None)]))
     if isinstance(alone, Push):
@@ -160,4 +161,4 @@ def _join(plain: list[Any], packer: Packer) -> Wire:
 
 def _part(event: Event, packer: JoinablePacker) -> Any:
     part = event.parts.get(id(packer)) if isinstance(event, Push) else None
-    return packer.part([event.id, event.data]) if part is None else part
+    return packer.part(event_form(packer, event.id, event.data)) if part is None else part

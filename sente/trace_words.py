@@ -98,7 +98,8 @@ def _packet(packet: Packet) -> str:
 
 def _said(plain: Any) -> str:
     said = read_said(plain, 0)
-    name = {PING: "ping", PONG: "pong"}.get(said.event.id) or _name(said.event)
+    known: dict[str, str] = {PING: "ping", PONG: "pong"}
+    name = known.get(said.event.id) or _name(said.event)
     return f"{name}, callback {said.ref!r:.40}" if said.asks else name
 
 
@@ -113,7 +114,7 @@ def _told(plain: Any) -> str:
 
 def _bare(message: Any) -> str:
     """Words of Sente's own that are no event."""
-    known = {PING: "ping", FAILED: "error", TIMEOUT.message: "nothing came", DUMMY.message: "taken"}
+    known: dict[str, str] = {PING: "ping", FAILED: "error", TIMEOUT.message: "nothing came", DUMMY.message: "taken"}
     return known.get(message, "") if isinstance(message, str) else ""
 
 

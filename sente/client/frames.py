@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sente.errors import PackError
-from sente.interfaces import JoinablePacker, Packer, Wire, joinable
+from sente.interfaces import JoinablePacker, Packer, Wire, event_form, joinable
 from sente.protocol.messages import Event, Events, Packet, Reply, Request, write_packet
 
 log = logging.getLogger("sente.client")
@@ -47,7 +47,7 @@ def say(event_id: str, data: Any, packer: Packer) -> Said:
         PackError: ``data`` holds something the packer has no word for.
     """
     try:
-        part = _part_of([event_id, data], packer)
+        part = _part_of(event_form(packer, event_id, data), packer)
     except PackError as error:
         raise PackError(error.reason, path=error.path.replace("value[1]", "data", 1)) from error
     return Said(event_id, data, _size(part), packer=packer, part=part)

@@ -1,6 +1,7 @@
 """How values become frames and back. One format, one library, one file."""
 
-from sente.packers.negotiation import get
+from sente.packers.dialect import Dialect
+from sente.packers.negotiation import dialect, get
 from sente.packers.sente_gzip import SenteGzip
 
-__all__ = ["SenteGzip", "get"]
+__all__ = ["Dialect", "SenteGzip", "dialect", "get"]

@@ -6,10 +6,13 @@ from typing import Any, TypeAlias
 from sente.errors import ConfigError, Rejected
 from sente.interfaces import Packer, VariedPacker
 from sente.packers.auto import AutoPacker
+from sente.packers.dialect import Dialect
 from sente.packers.edn import EdnPacker
 from sente.packers.handlers import TypeHandler
 from sente.packers.json import JsonPacker
 from sente.packers.msgpack import MsgpackPacker
+from sente.packers.sente_gzip import SenteGzip
+from sente.packers.sente_msgpack import SenteMsgpackPacker
 from sente.packers.transit import TransitPacker
 
 BUILT_IN: Mapping[str, Callable[..., Packer]] = {
@@ -19,6 +22,12 @@ BUILT_IN: Mapping[str, Callable[..., Packer]] = {
     "msgpack": MsgpackPacker,
     "transit": TransitPacker,
 }
+
+DIALECTS: Mapping[str, Callable[..., Packer]] = {
+    "edn": BUILT_IN["edn"],
+    "msgpack": SenteMsgpackPacker,
+}
+"""The formats of Sente's own packers; each with ``+gzip``, too."""
 
 Packers: TypeAlias = str | Packer | Iterable[str | Packer]
 """What ``packers=`` takes: names with commas, objects, or a list of both."""
@@ -66,25 +75,49 @@ def packers(wanted: Packers, types: Iterable[TypeHandler[Any]] = ()) -> tuple[Pa
     return tuple(chosen)
 
 
+def dialect(name: str, *, keyword_keys: bool = False, types: Iterable[TypeHandler[Any]] = ()) -> Dialect:
+    """What one of Sente's own packers speaks: ``edn``, ``transit`` or ``msgpack``, or one of these with ``+gzip``.
+
+    >>> dialect("edn", keyword_keys=True).pack({"by": "ada"})
+    '{:by "ada"}'
+
+    Args:
+        name: Which; as it was given to Sente on the other side.
+        keyword_keys: Write the keys of maps that are strings as keywords, see ``Dialect``.
+        types: Handlers for custom types.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    form, plus, compression = name.partition("+")
+    if form not in DIALECTS or compression not in ("", "gzip") or (plus and not compression):
+        raise ConfigError(f"classic={name!r}: give 'json', or one of {', '.join(DIALECTS)}, as 'edn' or 'edn+gzip'")
+    packer = DIALECTS[form](types=types)
+    return Dialect(SenteGzip(packer) if compression else packer, keyword_keys=keyword_keys)
+
+
 def classic_packer(
     wanted: str | Packer | None, served: Sequence[Packer], types: Iterable[TypeHandler[Any]] = ()
 ) -> Packer | None:
-    """The packer that clients of Sente's own speak, who name none: one of those served, or a further one.
+    """The packer that clients of Sente's own speak, who name none: ``json``, the one served if it is, or a dialect.
 
-    >>> classic_packer("json", packers("json")).name
-    'json'
+    >>> classic_packer("json", packers("json")).name, classic_packer("edn+gzip", packers("json")).name
+    ('json', 'sente-edn-gzip')
 
     Raises:
         ConfigError: it is no packer, or another one of its name is served.
     """
     if wanted is None:
         return None
-    if not isinstance(wanted, str | Packer) or len(chosen := packers(wanted, types)) != 1:
-        raise ConfigError(f"classic={wanted!r}: name one packer, for example classic='json'")
-    same = next((packer for packer in served if packer.name == chosen[0].name), chosen[0])
-    if not isinstance(wanted, str) and same is not wanted:
-        raise ConfigError(f"classic: packers has another one that is called {same.name!r}")
-    return same
+    if isinstance(wanted, str):
+        if wanted != "json":
+            return dialect(wanted, types=types)
+        return next((packer for packer in served if packer.name == wanted), get(wanted, types=types))
+    if not isinstance(wanted, Packer):
+        raise ConfigError(f"classic={wanted!r}: name one packer, for example classic='edn'")
+    if any(packer.name == wanted.name and packer is not wanted for packer in served):
+        raise ConfigError(f"classic: packers has another one that is called {wanted.name!r}")
+    return wanted
 
 
 def read_offer(text: str) -> tuple[str, tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """The words of Sente's own wire, for clients and servers that speak no sessions (§10).
 
-What Sente writes as a keyword is a string here, ``:chsk/handshake`` is ``"chsk/handshake"``: as JSON has it. A packer
-whose format knows keywords reads and writes them as such.
+What Sente writes as a keyword is a ``Keyword`` here: on the wire it is one where the packer's format has a word for it,
+and in JSON a string. It is equal to that string either way, so what is read is compared as such.
 """
 
 from dataclasses import dataclass
@@ -9,22 +9,23 @@ from typing import Any
 
 from sente.errors import ProtocolError
 from sente.protocol.messages import Classic, Event, read_event
+from sente.values import Keyword
 
-HANDSHAKE = "chsk/handshake"
-PING = "chsk/ws-ping"
-PONG = "chsk/ws-pong"
-NIL_UID = "sente/nil-uid"
+HANDSHAKE = Keyword("chsk/handshake")
+PING = Keyword("chsk/ws-ping")
+PONG = Keyword("chsk/ws-pong")
+NIL_UID = Keyword("sente/nil-uid")
 """The user-id of clients without a user."""
-AJAX = "ajax"
+AJAX = Keyword("ajax")
 """What a client that polls gives as ``ref``: the reply is its POST's answer."""
 
 SERVER_PING = Classic(PING)
 """A bare word, where a client's ping is an event."""
-TIMEOUT = Classic("chsk/timeout")
+TIMEOUT = Classic(Keyword("chsk/timeout"))
 """Ends a poll without news, or a POST whose reply did not come."""
-DUMMY = Classic("chsk/dummy-cb-200")
+DUMMY = Classic(Keyword("chsk/dummy-cb-200"))
 """Ends a POST that asked for no reply."""
-FAILED = "chsk/error"
+FAILED = Keyword("chsk/error")
 """The reply that Sente's clients know as a failed one (``cb-error?``): its wire has no place for a reason."""
 
 
@@ -45,7 +46,7 @@ def greeting(uid: Any, data: Any) -> Classic:
     """The handshake: a client's first frame, or the answer to its first poll.
 
     >>> greeting("ada", None).message
-    ['chsk/handshake', ['ada', None, None]]
+    [Keyword('chsk/handshake'), ['ada', None, None]]
     """
     return Classic([HANDSHAKE, [NIL_UID if uid is None else uid, None, data]])
 
@@ -61,7 +62,14 @@ def read_said(plain: Any, size: int) -> Said:
     if not isinstance(plain, list):
         raise ProtocolError("a message is a list [event, callback]")
     event, ref, *_ = [*plain, None, None]
-    return Said(read_event(event, size), ref)
+    return Said(read_named(event, size), ref)
+
+
+def read_named(plain: Any, size: int) -> Event:
+    """The event that ``plain`` is the form of, as ``read_event`` has it; its id is a plain string."""
+    event = read_event(plain, size)
+    event.id = str(event.id)
+    return event
 
 
 def read_handshake(plain: Any) -> tuple[Any, Any] | None:

@@ -12,11 +12,11 @@ from typing import Any
 
 from sente.errors import Disconnected, OutboxFull, PackError
 from sente.protocol.actions import Close, Deliver, Exchange, Link, Outcome, Settle, Transmit
-from sente.protocol.classic import AJAX, FAILED, PING, PONG, TIMEOUT, read_handshake
+from sente.protocol.classic import AJAX, FAILED, PING, PONG, TIMEOUT, read_handshake, read_named
 from sente.protocol.client_session import ClientSession
 from sente.protocol.client_state import Closed, Phase
 from sente.protocol.conversation import ENVELOPE
-from sente.protocol.messages import Classic, Event, Packet, read_event
+from sente.protocol.messages import Classic, Event, Packet
 from sente.protocol.requests import NEVER
 from sente.protocol.route import TERMINAL, Wanted
 from sente.protocol.settings import ClientSettings
@@ -290,7 +290,7 @@ class ClassicClientSession(ClientSession):
     def _hear_pushes(self, message: Any, size: int) -> None:
         """Hand a batch over. Other words, ``chsk/timeout`` after a poll without news say, mean nothing."""
         if isinstance(message, list):
-            for event in (read_event(plain, size // len(message)) for plain in message):
+            for event in (read_named(plain, size // len(message)) for plain in message):
                 if not event.id.startswith("chsk/"):
                     self._unhandled += 1
                     self._actions.append(Deliver(event))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sente import ChannelSocket, Message, ServerSettings
+from sente import ChannelSocket, Keyword, Message, Packer, ServerSettings
 
 SPEED = 10
 """How much faster the exchanges are repeated."""
@@ -24,12 +24,14 @@ Handled = list[tuple[str, Any, str, bool]]
 
 
 @asynccontextmanager
-async def observed(settings: ServerSettings = SETTINGS, **options: Any) -> AsyncIterator[tuple[ChannelSocket, Handled]]:
+async def observed(
+    settings: ServerSettings = SETTINGS, *, classic: str | Packer = "json", **options: Any
+) -> AsyncIterator[tuple[ChannelSocket, Handled]]:
     """The socket, and what its handlers are given: event, user and client, whether a reply is asked for."""
     chsk = ChannelSocket(
-        classic="json",
+        classic=classic,
         user_id=lambda connection: connection.query.get("uid") or connection.client_id,
-        handshake_data=lambda connection: {"hs": connection.query["hs"]} if "hs" in connection.query else None,
+        handshake_data=lambda connection: {Keyword("hs"): connection.query["hs"]} if "hs" in connection.query else None,
         settings=settings,
         **options,
     )
@@ -46,21 +48,21 @@ async def observed(settings: ServerSettings = SETTINGS, **options: Any) -> Async
     @chsk.on("test/whoami")
     async def whoami(msg: Message) -> Any:
         note(msg)
-        return {"uid": msg.uid, "client-id": msg.client_id}
+        return {Keyword("uid"): msg.uid, Keyword("client-id"): msg.client_id}
 
     @chsk.on("bench/push-me")
     async def push_me(msg: Message) -> Any:
         note(msg)
         count, flush = (msg.data["n"], True) if isinstance(msg.data, dict) else (msg.data, False)
         for i in range(count):
-            chsk.send(msg.uid, "bench/push", {"i": i}, flush=flush)
-        return {"pushed": count}
+            chsk.send(msg.uid, "bench/push", {Keyword("i"): i}, flush=flush)
+        return {Keyword("pushed"): count}
 
     @chsk.on("bench/broadcast")
     async def broadcast(msg: Message) -> Any:
         note(msg)
         chsk.broadcast("bench/bcast", msg.data)
-        return {"uids": len(chsk.connected_uids.any)}
+        return {Keyword("uids"): len(chsk.connected_uids.any)}
 
     async def others() -> None:  # without a reply, be it asked for or not
         async for msg in chsk.messages():

@@ -1,7 +1,10 @@
 """MessagePack as real Sente writes it, to the byte; and nothing but ``UnpackError`` for what it does not."""
 
 import hashlib
+import inspect
 import json
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -185,6 +188,17 @@ def test_sets_within_each_other_end_somewhere() -> None:
         PACKER.pack(deep)
     with pytest.raises(UnpackError, match="nested too deeply"):
         PACKER.unpack(packed)
+
+
+def test_the_end_of_the_stack_is_an_error_like_others() -> None:
+    def dive(levels: int, call: Callable[[Any], Any], value: Any) -> Any:
+        return dive(levels - 1, call, value) if levels else call(value)
+
+    levels = sys.getrecursionlimit() - len(inspect.stack(0)) - 60
+    with pytest.raises(PackError, match="deep"):
+        dive(levels, PACKER.pack, nested := eval("[" * 60 + "]" * 60))
+    with pytest.raises(UnpackError, match="nested too deeply"):
+        dive(levels, PACKER.unpack, PACKER.pack(nested))
 
 
 def test_few_bytes_do_not_mean_many() -> None:
