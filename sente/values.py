@@ -51,7 +51,7 @@ class Keyword(str):
     """
 
     __slots__ = ()
-    __match_args__: ClassVar[tuple[str, ...]] = ("name",)
+    __match_args__ = ("name",)
 
     @property
     def name(self) -> str:

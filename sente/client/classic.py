@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from sente.client.driver import LEAVE_TIMEOUT, SLACK, ClientDriver
 from sente.client.endpoint import Attempt, Endpoint
 from sente.client.frames import Said
-from sente.errors import ProtocolError
+from sente.errors import ProtocolError, UnpackError
 from sente.interfaces import ClientLink, ClientTransport, JoinablePacker, Packer, Wire
 from sente.protocol.actions import Link, TransportName
 from sente.protocol.classic_client import ClassicClientSession
@@ -51,6 +51,7 @@ class ClassicDriver(ClientDriver):
     def start(self, transport: ClientTransport) -> None:
         """Bind to the running loop."""
         super().start(transport)
+        self._text = isinstance(self.packer.pack(None), str)
         self._room = asyncio.Event()
         self._room.set()
 
@@ -72,7 +73,7 @@ class ClassicDriver(ClientDriver):
 
     def _welcomed(self, link: Link, attempt: Attempt, frame: Wire) -> None:
         self._polling = attempt
-        self._core.first_frame(link, self.packer.unpack(frame), self.now)
+        self._core.first_frame(link, self._unpacked(frame), self.now)
         self.run()
 
     async def _next(self, line: ClientLink) -> Wire:
@@ -87,7 +88,7 @@ class ClassicDriver(ClientDriver):
         for wire in wires:
             method = "POST"
             if isinstance(wire, bytes):
-                url, body, headers["Content-Type"] = f"{url}&binary?=true", wire, BINARY
+                url, body, headers["Content-Type"] = f"{url}&binary%3F=true", wire, BINARY
             else:
                 client_id = self._core.state.client_id
                 body = urlencode({"client-id": client_id, "ppstr": wire}).encode()
@@ -99,10 +100,17 @@ class ClassicDriver(ClientDriver):
         return [write_classic(packet, self.packer) for packet in packets]
 
     def _read(self, wire: Wire) -> Packet:
-        plain = self.packer.unpack(wire)
+        plain = self._unpacked(wire)
         if not isinstance(plain, list) or len(plain) != 2:
             raise ProtocolError("a message is a list [message, callback]")
         return Classic(*plain)
+
+    def _unpacked(self, wire: Wire) -> Any:
+        """What a frame or an answer holds. Answers are bytes, whatever is in them."""
+        try:
+            return self.packer.unpack(wire.decode() if self._text and isinstance(wire, bytes) else wire)
+        except UnicodeDecodeError as error:
+            raise UnpackError("the answer is not UTF-8") from error
 
 
 def write_classic(packet: Packet, packer: Packer) -> Wire:

@@ -28,9 +28,9 @@ async def observed(
     settings: ServerSettings = SETTINGS, *, classic: str | Packer = "json", **options: Any
 ) -> AsyncIterator[tuple[ChannelSocket, Handled]]:
     """The socket, and what its handlers are given: event, user and client, whether a reply is asked for."""
+    options.setdefault("user_id", lambda connection: connection.query.get("uid") or connection.client_id)
     chsk = ChannelSocket(
         classic=classic,
-        user_id=lambda connection: connection.query.get("uid") or connection.client_id,
         handshake_data=lambda connection: {Keyword("hs"): connection.query["hs"]} if "hs" in connection.query else None,
         settings=settings,
         **options,

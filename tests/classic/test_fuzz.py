@@ -3,14 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sente import ChannelSocket, Limits, Message, ServerSettings
+from sente import ChannelSocket, Keyword, Limits, Message, Packer, PackError, ServerSettings, Symbol
+from sente.packers import dialect, get
+from sente.packers.negotiation import DIALECTS
 from tests.asgi import Exchange, WebSocket
 
 CLOSE_CODES = {1000, 1001, 1009}
@@ -44,13 +46,43 @@ parameters = [
 queries = st.lists(st.sampled_from(parameters), max_size=5).map("&".join).map(str.encode) | st.binary(max_size=40)
 
 
+FORMS = ["json", *(f"{name}{gzip}" for name in DIALECTS for gzip in ("", "+gzip"))]
+PACKERS: dict[str, Packer] = {"json": get("json")} | {name: dialect(name) for name in FORMS[1:]}
+
+words = texts.map(Keyword)
+rich = st.recursive(
+    scalars | words | st.binary(max_size=9) | st.uuids() | texts.filter(bool).map(Symbol),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words | texts, inner, max_size=3),
+)
+formed = st.tuples(st.tuples(words, rich) | st.tuples(words) | rich, rich) | st.lists(rich, max_size=4) | rich
+
+
+@st.composite
+def spoken(draw: st.DrawFn) -> tuple[str, list[str | bytes]]:
+    """A dialect, and frames of it: as they should be, with a byte or character changed, or not at all."""
+    name = draw(st.sampled_from(FORMS))
+    said: list[str | bytes] = []
+    for value in draw(st.lists(formed, max_size=6)):
+        with suppress(PackError):
+            frame = PACKERS[name].pack(value)
+            at, wrong = draw(st.integers(0, max(0, len(frame) - 1))), draw(st.binary(max_size=2))
+            if isinstance(frame, str):
+                frame = frame[:at] + wrong.decode("latin-1") + frame[at + len(wrong) :]
+            else:
+                frame = frame[:at] + wrong + frame[at + len(wrong) :]
+            said.append(frame)
+    return name, said + draw(st.lists(frames, max_size=2))
+
+
 @asynccontextmanager
-async def bystander() -> AsyncIterator[ChannelSocket]:
+async def bystander(form: str = "json") -> AsyncIterator[ChannelSocket]:
     """A socket on which another classic client talks, before and after."""
+    packer = PACKERS[form]
+    named = Keyword if form != "json" else str
     noise: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
     async with ChannelSocket(
-        classic="json", csrf=True, user_id=lambda connection: connection.client_id, settings=SETTINGS
+        classic=form, csrf=True, user_id=lambda connection: connection.client_id, settings=SETTINGS
     ) as chsk:
 
         @chsk.on("a/b")
@@ -61,10 +93,10 @@ async def bystander() -> AsyncIterator[ChannelSocket]:
         await ada.next()
         await ada.frame()
         yield chsk
-        ada.say([["a/b", "still here?"], "cb"])
-        assert json.loads(await ada.frame()) == ["still here?", "cb"]
+        ada.say(packer.pack([[named("a/b"), "still here?"], "cb"]))
+        assert packer.unpack(await ada.frame()) == ["still here?", "cb"]
         chsk.send("ada", "chat/said")
-        assert json.loads(await ada.frame()) == [[["chat/said", None]], None]
+        assert packer.unpack(await ada.frame()) == [[["chat/said", None]], None]
     assert noise == []
 
 
@@ -93,6 +125,31 @@ async def test_any_frames(said: list[str | bytes]) -> None:
             line.say(frame)
         chsk.send("c1", "chat/said", "more than little", flush=True)
         await ended(line)
+
+
+@given(spoken())
+async def test_any_frames_of_any_dialect(talk: tuple[str, list[str | bytes]]) -> None:
+    form, said = talk
+    async with bystander(form) as chsk:
+        line = WebSocket(chsk, "client-id=c1&csrf-token=secret", session={"csrf-token": "secret"})
+        for frame in said:
+            line.say(frame)
+        chsk.send("c1", "chat/said", "more than little", flush=True)
+        await ended(line)
+
+
+@given(spoken())
+async def test_any_body_of_any_dialect(talk: tuple[str, list[str | bytes]]) -> None:
+    form, said = talk
+    async with bystander(form) as chsk:
+        for frame in said:
+            query, body = "client-id=c1&csrf-token=secret", b""
+            if isinstance(frame, bytes):
+                query, body = f"{query}&binary%3F=true", frame + bytes(20)
+            else:
+                body = f"ppstr={quote(frame, errors='replace')}".encode()
+            answer = await Exchange(chsk, "POST", query, body=body, session={"csrf-token": "secret"}).answer()
+            assert answer.status in STATUSES
 
 
 bodies = (

@@ -212,7 +212,7 @@ async def test_a_slow_application_is_not_read_for() -> None:
 async def test_what_makes_no_sense() -> None:
     with pytest.raises(ConfigError, match="headers"):
         Client("http://localhost/chsk", classic="json", auth="Bearer x")
-    with pytest.raises(ConfigError, match="name one packer"):
+    with pytest.raises(ConfigError, match="classic="):
         Client("http://localhost/chsk", classic="json,auto")
     with pytest.raises(ConfigError, match="csrf-token"):
         Client("http://localhost/chsk", classic="json", params={"csrf-token": "x"})
