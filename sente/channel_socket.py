@@ -75,8 +75,8 @@ class ChannelSocket:
         settings: Times and limits, see ``ServerSettings``.
         events: The types of the events, an ``EventRegistry``: what clients say is checked by it before a handler sees
             it, and what is said to them before it leaves. Default: an event carries what it carries.
-        classic: Serve Sente's own clients too, with this packer: ``"edn"``, ``"msgpack"``, each ``+gzip``, or ``"json"``;
-            ``sente.packers.dialect`` has options. Off by default: secrets in URLs.
+        classic: Serve Sente's own clients too, with this packer: ``"edn"``, ``"transit"``, ``"msgpack"``, each
+            ``+gzip`` too, or ``"json"``; ``sente.packers.dialect`` has options. Off by default: secrets in URLs.
         simulated_bad_connection_rate: How many of all frames, 0 to 1, break their line instead. For tests.
 
     Raises:

@@ -78,8 +78,9 @@ class Client(Hearing):
         client_transport: Another way to reach the server; closed with the client.
         events: The types of the events, an ``EventRegistry``, best the server's own: what comes is checked by it, and
             what is said before it leaves.
-        classic: Talk to a Sente server, as its own clients do, with this packer: ``"edn"``, ``"msgpack"``, each ``+gzip``, or
-            ``"json"``. ``packers`` mean nothing then. Off by default, as ``csrf`` becomes part of a WebSocket's URL, and so of logs.
+        classic: Talk to a Sente server, as its own clients do, with this packer: ``"edn"``, ``"transit"``,
+            ``"msgpack"``, each ``+gzip`` too, or ``"json"``. ``packers`` mean nothing then. Off by default, as
+            ``csrf`` becomes part of a WebSocket's URL, and so of logs.
         simulated_bad_connection_rate: How many of all frames, 0 to 1, break their line instead. For tests.
 
     Raises:

@@ -13,6 +13,7 @@ from sente.packers.json import JsonPacker
 from sente.packers.msgpack import MsgpackPacker
 from sente.packers.sente_gzip import SenteGzip
 from sente.packers.sente_msgpack import SenteMsgpackPacker
+from sente.packers.sente_transit import SenteTransitPacker
 from sente.packers.transit import TransitPacker
 
 BUILT_IN: Mapping[str, Callable[..., Packer]] = {
@@ -25,6 +26,7 @@ BUILT_IN: Mapping[str, Callable[..., Packer]] = {
 
 DIALECTS: Mapping[str, Callable[..., Packer]] = {
     "edn": BUILT_IN["edn"],
+    "transit": SenteTransitPacker,
     "msgpack": SenteMsgpackPacker,
 }
 """The formats of Sente's own packers; each with ``+gzip``, too."""
