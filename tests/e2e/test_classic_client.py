@@ -26,21 +26,22 @@ CHAT = Path(__file__).parents[1] / "classic" / "chat.py"
 SETTINGS = ServerSettings(poll=0.5)
 
 
-def talking(port: int, transport: Any) -> Client:
+def talking(port: int, transport: Any, classic: str = "json") -> Client:
     url = f"http://127.0.0.1:{port}/chsk"
     quick = ClientSettings(backoff_base=0.02, backoff_cap=0.1)
-    return Client(url, classic="json", transport=transport, params={"uid": "ada"}, settings=quick)
+    return Client(url, classic=classic, transport=transport, params={"uid": "ada"}, settings=quick)
 
 
 @pytest.mark.parametrize("transport", ["ws", "poll"])
-async def test_requests_pushes_and_another_server(transport: Any) -> None:
-    async with observed(SETTINGS) as (first, _), observed(SETTINGS) as (second, _):
+@pytest.mark.parametrize("form", ["json", "edn", "transit+gzip", "msgpack"])
+async def test_requests_pushes_and_another_server(form: str, transport: Any) -> None:
+    async with observed(SETTINGS, classic=form) as (first, _), observed(SETTINGS, classic=form) as (second, _):
         servers = [first]
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await servers[-1](scope, receive, send)
 
-        async with serving(app) as port, talking(port, transport) as client:
+        async with serving(app) as port, talking(port, transport, form) as client:
             assert (client.state.uid, client.state.transport, client.state.lost) == ("ada", transport, 0)
             pushes = client.events("bench/push")
             assert await client.request("bench/echo", {"text": "先手"}) == {"text": "先手"}
