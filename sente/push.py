@@ -161,4 +161,4 @@ def _join(plain: list[Any], packer: Packer) -> Wire:
 
 def _part(event: Event, packer: JoinablePacker) -> Any:
     part = event.parts.get(id(packer)) if isinstance(event, Push) else None
-    return packer.part(event_form(packer, event.id, event.data)) if part is None else part
+    return packer.part([event.id, event.data]) if part is None else part
