@@ -143,6 +143,13 @@ def read_set(rep: list[Any]) -> set[Any]:
     raise UnpackError("a set is a list of members, each named once; a keyword is the same member as its name")
 
 
+def read_list(rep: list[Any]) -> list[Any]:
+    """Clojure's list, which is one like any other here."""
+    if type(rep) is not list:
+        raise UnpackError("a list is a list of its items")
+    return rep
+
+
 def read_pairs(rep: list[Any]) -> dict[Any, Any]:
     """A map from keys and values in turn. Keys given twice are refused."""
     if type(rep) is not list or len(rep) % 2:
@@ -206,6 +213,7 @@ RAISE: Mapping[str, Raise] = {
     "n": read_integer,
     "set": read_set,
     "cmap": read_pairs,
+    "list": read_list,
     "ratio": lambda rep: Fraction(*rep),
     ":": Keyword,
     "$": Symbol,

@@ -15,7 +15,7 @@ T = TypeVar("T")
 OWN_FORMS = {type(None), bool, int, float, str, bytes, list, dict, TaggedValue}
 """What every packer writes as it stands, so that no handler can be asked about it. Their subclasses are asked about."""
 
-ADOPTED = RAISE.keys() - {"m", "n", "cmap"}
+ADOPTED = RAISE.keys() - {"m", "n", "cmap", "list"}
 """The built-in tags whose decoder a handler may replace."""
 
 

@@ -15,6 +15,8 @@ from sente.packers.sente_gzip import SenteGzip
 from sente.packers.sente_msgpack import SenteMsgpackPacker
 from sente.packers.sente_transit import SenteTransitPacker
 from sente.packers.transit import TransitPacker
+from sente.packers.transit_json import TransitJsonPacker
+from sente.packers.transit_msgpack import TransitMsgpackPacker
 
 BUILT_IN: Mapping[str, Callable[..., Packer]] = {
     "auto": AutoPacker,
@@ -22,6 +24,8 @@ BUILT_IN: Mapping[str, Callable[..., Packer]] = {
     "json": JsonPacker,
     "msgpack": MsgpackPacker,
     "transit": TransitPacker,
+    "transit-json": TransitJsonPacker,
+    "transit-msgpack": TransitMsgpackPacker,
 }
 
 DIALECTS: Mapping[str, Callable[..., Packer]] = {

@@ -52,7 +52,7 @@ class TextPacker(ABC):
             return str(value)
         if type(value) is str and value in STATUS_WORDS:
             return STATUS_WORDS[value]
-        return self.pack(value)
+        return TextPacker.pack(self, value)
 
     def join(self, parts: Sequence[str], /) -> str:
         """The text of a list whose items were packed one by one."""

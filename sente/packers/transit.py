@@ -2,28 +2,23 @@
 
 A value that JSON has a word for is written as JSON writes it. Everything else is a string or a map that begins with
 ``~``: ``"~u…"`` a UUID, ``{"~#set": […]}`` a set, ``{"~#app/money": …}`` a type with a handler; a string of the
-application that begins with ``~``, ``^`` or a backtick gets a ``~`` before it. Nothing is cached and nothing quoted, so
-parts can be joined; a scalar alone is written bare. Reading takes quoted scalars and the array form ``["~#set", […]]``.
+application that begins with ``~``, ``^`` or a backtick gets a ``~`` before it. Nothing is cached, so parts can be
+joined; only a scalar that is all there is, is quoted, ``{"~#'": 1}``. Reading takes the caching form too.
 """
 
-import math
 import re
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from sente.errors import PackError, UnpackError
+from sente.errors import UnpackError
 from sente.interfaces import Wire
-from sente.packers.builtin import hashable, read_integer
-from sente.packers.limits import BITS, TWICE, too_deep
+from sente.packers.builtin import hashable
+from sente.packers.limits import TWICE, too_deep
 from sente.packers.msgpack import is_plain
 from sente.packers.text import TextPacker, as_utf8, read_text, write_text
+from sente.packers.transit_cache import CachingReader
+from sente.packers.transit_scalars import MARKS, is_scalar, read_scalar, rep_of, write_key, write_scalar
 from sente.values import TaggedValue
 
-EXACT = 2**53
-"""From here on JavaScript does not count exactly: larger whole numbers are tagged."""
-
-MARKS = frozenset("~^`")
 UUID_TEXT = re.compile(rb'-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"')
 CONSTANTS = {type(None), bool}
 CONTAINERS = {list, dict}
@@ -37,9 +32,7 @@ it is looked for first, and what is before it after that."""
 MARKED = [*((mark, begins) for mark, begins, _ in BEGINS), (b"\\"[0], re.compile(rb'\\(?<="\\)u00'))]
 """The same, and where an escape may hide it."""
 TAGGED = {bytes, TaggedValue}
-NOT_FINITE = {"NaN": math.nan, "INF": math.inf, "-INF": -math.inf}
-FINITE_NOT = {"nan": "NaN", "inf": "INF", "-inf": "-INF"}
-BOOLEANS = {"t": True, "f": False}
+SCALAR = {int, float, *CONSTANTS, *TAGGED}
 
 
 class TransitPacker(TextPacker):
@@ -52,6 +45,15 @@ class TransitPacker(TextPacker):
     name = "transit"
 
     # -- writing
+
+    def pack(self, value: Any, /) -> str:
+        """Write a value; a scalar alone is quoted, as Transit asks for.
+
+        Raises:
+            PackError: something in it cannot be written; says what and where.
+        """
+        packed = super().pack(value)
+        return packed if packed[0] in "[{" else f'{{"~#\'":{packed}}}'
 
     def _pack_fast(self, value: Any) -> bytes | None:
         if is_plain(value):
@@ -103,16 +105,10 @@ class TransitPacker(TextPacker):
                 else self._plain(inner, depth - 1)
                 for inner in value
             ]
-        if kind is int:
-            return value if -EXACT < value < EXACT else _big(value)
-        if kind is float:
-            return value if math.isfinite(value) else f"~z{FINITE_NOT[str(value)]}"
-        if kind in CONSTANTS:
-            return value
-        if kind is TaggedValue and not (len(value.tag) == 1 and type(value.rep) is str):
-            return {f"~#{value.tag}": self._plain(value.rep, depth - 1)}
-        if kind in TAGGED:
-            return _tagged(value)
+        if kind is TaggedValue and not is_scalar(value):
+            return {f"~#{value.tag}": self._plain(rep_of(value), depth - 1)}
+        if kind in SCALAR:
+            return write_scalar(value)
         return self._plain(self._types.lower(value), depth - 1)
 
     def _map(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
@@ -120,7 +116,7 @@ class TransitPacker(TextPacker):
         for key, inner in value.items():
             if type(key) is str:
                 name = f"~{key}" if key[:1] in MARKS else key
-            elif type(name := _key(self._plain(key, depth))) is not str:
+            elif type(name := write_key(self._plain(key, depth))) is not str:
                 return {"~#cmap": [self._plain(inner, depth) for pair in value.items() for inner in pair]}
             written[name] = (
                 inner
@@ -142,6 +138,8 @@ class TransitPacker(TextPacker):
         if not _may_be_marked(raw):
             return plain
         try:
+            if _may_be_cached(raw):
+                return CachingReader(self._types).value(plain)
             return self._restored(plain)
         except RecursionError as error:
             raise UnpackError("nested too deeply") from error
@@ -149,14 +147,14 @@ class TransitPacker(TextPacker):
     def _restored(self, plain: Any) -> Any:
         """The value, made of the lists and maps that it was read into: most of what is in them stays."""
         if type(plain) is str:
-            return self._text(plain) if plain[:1] in MARKS else plain
+            return read_scalar(plain, self._types) if plain[:1] in MARKS else plain
         if type(plain) is list:
             if len(plain) == 2 and type(plain[0]) is str and plain[0][:2] == "~#":
                 return self._composite(plain[0], plain[1])
             for index, inner in enumerate(plain):
                 if type(inner) is str:
                     if inner[:1] in MARKS:
-                        plain[index] = self._text(inner)
+                        plain[index] = read_scalar(inner, self._types)
                 elif type(inner) in CONTAINERS:
                     plain[index] = self._restored(inner)
             return plain
@@ -170,12 +168,13 @@ class TransitPacker(TextPacker):
             marked = marked or key[:1] in MARKS
             if type(inner) is str:
                 if inner[:1] in MARKS:
-                    plain[key] = self._text(inner)
+                    plain[key] = read_scalar(inner, self._types)
             elif type(inner) in CONTAINERS:
                 plain[key] = self._restored(inner)
         if not marked:
             return plain
-        value = {hashable(self._text(key)) if key[:1] in MARKS else key: inner for key, inner in plain.items()}
+        keys = [hashable(read_scalar(key, self._types)) if key[:1] in MARKS else key for key in plain]
+        value = dict(zip(keys, plain.values(), strict=True))
         if len(value) != len(plain):
             raise UnpackError(TWICE)
         return value
@@ -183,21 +182,6 @@ class TransitPacker(TextPacker):
     def _composite(self, mark: str, rep: Any) -> Any:
         value = self._restored(rep)
         return value if mark == "~#'" else self._types.raise_(mark[2:], value)
-
-    def _text(self, text: str) -> Any:
-        tag, rep = text[1:2], text[2:]
-        if text[0] != "~" or not tag:
-            raise UnpackError(f"{text[:40]!r} begins like a tag of Transit's, and is none that is read here")
-        if tag in MARKS:
-            return text[1:]
-        if tag in SCALARS:
-            try:
-                return SCALARS[tag](rep)
-            except UnpackError:
-                raise
-            except (ValueError, KeyError) as error:
-                raise UnpackError(f"tag {tag!r}: no such value: {rep[:40]!r}") from error
-        return self._types.raise_(tag, rep)
 
 
 def _marks_tags(packed: bytes, tags: int) -> bool:
@@ -226,53 +210,13 @@ def _may_be_marked(raw: bytes) -> bool:
     return False
 
 
+def _may_be_cached(raw: bytes) -> bool:
+    """Whether Transit may be in its caching form: then it has a map that is a list, or a code."""
+    return b'"^' in raw or b'"\\u00' in raw
+
+
 def _tagged(value: Any) -> Any:
     """The form of bytes and tagged values; what is in a composite is not written yet."""
-    if type(value) is bytes:
-        return f"~b{b64encode(value).decode()}"
-    if len(value.tag) == 1 and type(value.rep) is str:
-        return f"~{value.tag}{value.rep}"
-    return {f"~#{value.tag}": value.rep}
-
-
-def _big(value: int) -> str:
-    if value.bit_length() > BITS:
-        raise PackError(f"a whole number of more than {BITS} bit cannot be packed")
-    return f"~i{value}" if -(2**63) <= value < 2**63 else f"~n{value}"
-
-
-def _key(written: Any) -> Any:
-    """A scalar as the key of a map; what is none, as it is."""
-    match written:
-        case None:
-            return "~_"
-        case bool():
-            return f"~?{'ft'[written]}"
-        case int():
-            return f"~i{written}"
-        case float():
-            return f"~d{written!r}"
-        case _:
-            return written
-
-
-def _null(rep: str) -> None:
-    if rep:
-        raise ValueError(rep)
-
-
-def _float(rep: str) -> float:
-    value = float(rep)
-    if len(rep) > 40 or not math.isfinite(value):
-        raise ValueError(rep)
-    return value
-
-
-SCALARS: Mapping[str, Callable[[str], Any]] = {
-    "_": _null,
-    "?": BOOLEANS.__getitem__,
-    "i": read_integer,
-    "d": _float,
-    "z": NOT_FINITE.__getitem__,
-    "b": lambda rep: b64decode(rep, validate=True),
-}
+    if type(value) is bytes or is_scalar(value):
+        return write_scalar(value)
+    return {f"~#{value.tag}": rep_of(value)}

@@ -121,7 +121,7 @@ marked = st.text(st.sampled_from('~^`"\\,a:\n'), max_size=8)
 @example(value=['\\"~', '"~^', "\\", "~", '"', "^~", '~"', '\\\\"`'])
 @example(value={'"~': "~", "\\": "~", '\\"^': "`"})
 def test_marks_are_told_from_what_looks_like_them(value: Any) -> None:
-    packed = TRANSIT.pack(value)
+    packed = TRANSIT.part(value)
     assert packed == TRANSIT._pack_exactly(value)
     assert TRANSIT.unpack(packed) == value
     escaped = packed.replace("~", "\\u007e").replace("^", "\\u005E").replace("`", "\\u0060")

@@ -1,0 +1,53 @@
+"""Transit as MessagePack: its tags, cache and strings as in JSON, its maps and numbers those of MessagePack."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sente.errors import PackError, UnpackError
+from sente.interfaces import Wire
+from sente.packers.blame import blame
+from sente.packers.handlers import TypeHandler, Types
+from sente.packers.limits import DEPTH, UnpackLimits, too_deep
+from sente.packers.msgpack import MsgpackPacker
+from sente.packers.transit_cache import CachingReader, CachingWriter
+
+
+class TransitMsgpackPacker:
+    """Every type, in bytes that every library reads that has Transit's MessagePack.
+
+    >>> TransitMsgpackPacker().pack([{"name": "ada"}, {"name": "bob"}]).hex(" ")
+    '92 81 a4 6e 61 6d 65 a3 61 64 61 81 a2 5e 30 a3 62 6f 62'
+    """
+
+    name = "transit-msgpack"
+
+    def __init__(self, *, types: Iterable[TypeHandler[Any]] = (), limits: UnpackLimits | None = None) -> None:
+        self._types = Types(types)
+        self._bytes = MsgpackPacker(limits=limits)
+
+    def pack(self, value: Any, /) -> bytes:
+        """Write a value.
+
+        Raises:
+            PackError: something in it cannot be written; says what and where.
+        """
+        try:
+            return self._write(value)
+        except (PackError, RecursionError) as error:
+            reason = error if isinstance(error, PackError) else too_deep()
+            raise blame(value, self._write, self._types.lower, reason) from None
+
+    def _write(self, value: Any) -> bytes:
+        return self._bytes.pack(CachingWriter(self._types, native=True).top(value, DEPTH))
+
+    def unpack(self, wire: Wire, /) -> Any:
+        """Read a value.
+
+        Raises:
+            UnpackError: it is not Transit, says a thing twice, or is more than the limits allow.
+        """
+        plain = self._bytes.unpack(wire)
+        try:
+            return CachingReader(self._types).value(plain)
+        except RecursionError as error:
+            raise UnpackError("nested too deeply") from error
