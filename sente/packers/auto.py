@@ -159,7 +159,7 @@ class AutoPacker:
             return self._text.join(parts)  # type: ignore[arg-type]  # just looked at
         as_text = isinstance(max(parts, key=len), str)
         packer: TransitPacker | MsgpackPacker = self._text if as_text else self._msgpack
-        alike = [part if isinstance(part, str) is as_text else packer.pack(self._plainly(part)) for part in parts]
+        alike = [part if isinstance(part, str) is as_text else packer.part(self._plainly(part)) for part in parts]
         return packer.join(alike)  # type: ignore[arg-type]  # all of its form now
 
     def frame(self, part: Wire, /) -> Wire:
@@ -176,7 +176,7 @@ class AutoPacker:
     def _formed(self, value: Any) -> tuple[str, Wire, str]:
         """Form, packed value and reason."""
         if "msgpack" not in self._peer:
-            return "text", self._text.pack(value), "the other side reads text only"
+            return "text", self._text.part(value), "the other side reads text only"
         if self._form is not None:
             packer = self._msgpack if self._form == "msgpack" else self._text
             return self._form, packer.pack(value), "this form was asked for"
@@ -193,7 +193,7 @@ class AutoPacker:
             return text[0]
 
         form, why = self._choose(Payload(packed, plain is None, write))
-        return form, packed if form == "msgpack" else (write() or self._text.pack(value)), why
+        return form, packed if form == "msgpack" else (write() or self._text.part(value)), why
 
     def explain(self, value: Any) -> Choice:
         """Which form a value is packed in, what the others would cost, and why.
@@ -203,7 +203,7 @@ class AutoPacker:
         """
         _, part, why = self._formed(value)
         frame = self.frame(part)
-        text = self._text.pack(value)
+        text = self._text.part(value)
         plain = self._msgpack.pack_plain(value)
         sure = plain is not None and is_finite(plain)
         textual = "json" if sure and self._text.pack_plain(value) is not None else "transit"

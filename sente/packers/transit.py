@@ -16,7 +16,7 @@ from sente.packers.limits import TWICE, too_deep
 from sente.packers.msgpack import is_plain
 from sente.packers.text import TextPacker, as_utf8, read_text, write_text
 from sente.packers.transit_cache import CachingReader
-from sente.packers.transit_scalars import MARKS, is_scalar, read_scalar, rep_of, write_key, write_scalar
+from sente.packers.transit_scalars import MARKS, is_scalar, read_composite, read_scalar, rep_of, write_key, write_scalar
 from sente.values import TaggedValue
 
 UUID_TEXT = re.compile(rb'-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"')
@@ -180,8 +180,7 @@ class TransitPacker(TextPacker):
         return value
 
     def _composite(self, mark: str, rep: Any) -> Any:
-        value = self._restored(rep)
-        return value if mark == "~#'" else self._types.raise_(mark[2:], value)
+        return read_composite(mark[2:], self._restored(rep), self._types)
 
 
 def _marks_tags(packed: bytes, tags: int) -> bool:

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from sente.errors import UnpackError
-from sente.packers.builtin import EPOCH, hashable, read_utc, read_uuid, uuid_of
+from sente.packers.builtin import EPOCH, hashable, read_utc, read_uuid
 from sente.packers.handlers import OWN_FORMS, Types
 from sente.packers.limits import TWICE, too_deep
-from sente.packers.transit_scalars import MARKS, is_scalar, read_scalar, rep_of, write_key, write_scalar
+from sente.packers.transit_scalars import MARKS, is_scalar, read_composite, read_scalar, rep_of, write_key, write_scalar
 from sente.values import TaggedValue
 
 MAP = "^ "
@@ -225,16 +225,7 @@ class CachingReader:
         return value
 
     def _composite(self, tag: Tag, rep: Any) -> Any:
-        value = self.value(rep)
-        match str(tag), value:
-            case "'", _:
-                return value
-            case "m", int():
-                return self._types.raise_("m", str(value))
-            case "u", [int(high), int(low)]:
-                return self._types.adopt("u", lambda halves: uuid_of(_joined(*halves)), [high, low])
-            case word, _:
-                return self._types.raise_(word, value)
+        return read_composite(str(tag), self.value(rep), self._types)
 
 
 def _moment(value: TaggedValue) -> str:
@@ -268,7 +259,3 @@ def _number(value: TaggedValue) -> Any:
     except ValueError:
         return None
     return [int.from_bytes(raw[:8], signed=True), int.from_bytes(raw[8:], signed=True)]
-
-
-def _joined(high: int, low: int) -> int:
-    return int.from_bytes(high.to_bytes(8, signed=True) + low.to_bytes(8, signed=True))

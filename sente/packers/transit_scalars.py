@@ -4,9 +4,10 @@ import math
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 from sente.errors import PackError, UnpackError
-from sente.packers.builtin import read_integer
+from sente.packers.builtin import read_integer, uuid_of
 from sente.packers.handlers import Types
 from sente.packers.limits import BITS
 from sente.values import TaggedValue
@@ -108,6 +109,30 @@ def read_scalar(text: str, types: Types) -> Any:
         except (ValueError, KeyError) as error:
             raise UnpackError(f"tag {tag!r}: no such value: {rep[:40]!r}") from error
     return types.raise_(tag, rep)
+
+
+def read_composite(tag: str, rep: Any, types: Types) -> Any:
+    """What stands behind a tag of its own, ``["~#set", [1]]``; in MessagePack moments and UUIDs are numbers there.
+
+    >>> read_composite("'", "quoted", Types()), read_composite("m", 0, Types()).year
+    ('quoted', 1970)
+
+    Raises:
+        UnpackError: it is not what the tag promises.
+    """
+    match tag, rep:
+        case "'", _:
+            return rep
+        case "m", int():
+            return types.raise_("m", str(rep))
+        case "u", [int(), int()]:
+            return types.adopt("u", _read_halves, rep)
+        case _:
+            return types.raise_(tag, rep)
+
+
+def _read_halves(halves: list[int]) -> UUID:
+    return uuid_of(int.from_bytes(b"".join(half.to_bytes(8, signed=True) for half in halves)))
 
 
 def _big(value: int) -> str:

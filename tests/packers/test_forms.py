@@ -107,8 +107,8 @@ def test_msgpack_of_other_writers(packed: str, value: Any) -> None:
         ([str(UUID(int=0)), None], '["00000000-0000-0000-0000-000000000000",null]'),
         ({(1, 2): {3}}, '{"~#cmap":[[1,2],{"~#set":[3]}]}'),
         ([Keyword("a"), Symbol("b"), Uri("c"), Char("d")], '["~:a","~$b","~rc","~cd"]'),
-        (Fraction(1, 3), '{"~#ratio":[1,3]}'),
-        (TaggedValue("x", "y"), '"~xy"'),
+        (Fraction(1, 3), '{"~#ratio":["~n1","~n3"]}'),
+        (TaggedValue("x", "y"), '{"~#\'":"~xy"}'),
         (TaggedValue("x", ["y"]), '{"~#x":["y"]}'),
     ],
 )

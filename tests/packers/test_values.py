@@ -44,7 +44,7 @@ def table() -> str:
     rows = [head, ["---"] * len(head)]
     node = Node()
     for name, value in VALUES.items():
-        text, packed = transit.pack(value), msgpack.pack(value)
+        text, packed = transit.part(value), msgpack.pack(value)
         assert isinstance(packed, bytes)
         back = "the same" if same(value, expected(name)) else type(expected(name)).__name__
         there, *others = (node.shown(packer, wire) for packer, wire in (("auto", text), ("msgpack", packed)))
