@@ -13,7 +13,6 @@ from sente.packers.json import JsonPacker
 from sente.packers.msgpack import MsgpackPacker
 from sente.packers.sente_gzip import SenteGzip
 from sente.packers.sente_msgpack import SenteMsgpackPacker
-from sente.packers.sente_transit import SenteTransitPacker
 from sente.packers.transit import TransitPacker
 from sente.packers.transit_json import TransitJsonPacker
 from sente.packers.transit_msgpack import TransitMsgpackPacker
@@ -30,7 +29,7 @@ BUILT_IN: Mapping[str, Callable[..., Packer]] = {
 
 DIALECTS: Mapping[str, Callable[..., Packer]] = {
     "edn": BUILT_IN["edn"],
-    "transit": SenteTransitPacker,
+    "transit": TransitJsonPacker,
     "msgpack": SenteMsgpackPacker,
 }
 """The formats of Sente's own packers; each with ``+gzip``, too."""

@@ -11,10 +11,10 @@ import pytest
 
 from sente import Char, Extension, Keyword, Symbol
 from sente.packers.sente_msgpack import SenteMsgpackPacker
-from sente.packers.sente_transit import SenteTransitPacker
+from sente.packers.transit_json import TransitJsonPacker
 from tests.packers.examples import VALUES, same
 
-TRANSIT, MSGPACK = SenteTransitPacker(), SenteMsgpackPacker()
+TRANSIT, MSGPACK = TransitJsonPacker(), SenteMsgpackPacker()
 
 TEXTS: list[Any] = [
     [{Keyword("name"): f"n{number}", "text": {Keyword(f"key-{number % 7}")}} for number in range(60)],

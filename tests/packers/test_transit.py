@@ -252,7 +252,7 @@ def test_transit_js_reads_it_and_is_read_in_every_text_form() -> None:
         said.append((value, value))
 
     collect()
-    packers = {"json": CACHING, "json-verbose": VERBOSE}
+    packers: dict[str, Any] = {"json": CACHING, "json-verbose": VERBOSE}
     ways = [(value, back, one, other) for value, back in said for one in packers for other in packers]
     answers = through_javascript([(one, other, packers[one].pack(value)) for value, _, one, other in ways])
     for (_, back, one, other), wire in zip(ways, answers, strict=True):
