@@ -148,7 +148,7 @@ class Dispatcher:
 
     async def _fail(self, error: Exception, message: Message) -> None:
         if message.fail is not None:  # no detail crosses the wire
-            message.fail(RequestFailed("internal", "the server could not handle this"))
+            message.fail(_internal())
         await self._report(error, message)
 
     async def _report(self, error: Exception, message: Message) -> None:
@@ -207,6 +207,10 @@ class Dispatcher:
             await self._fail(error, message)
         except Exception as error:
             await self._fail(error, message)
+        except BaseException as stop:  # SystemExit, say: it goes on its way, and nobody waits for a reply any more
+            if message.fail is not None and not isinstance(stop, GeneratorExit):
+                message.fail(_internal())
+            raise
         finally:
             job.worker = None
             self._open -= 1
@@ -226,6 +230,10 @@ class Dispatcher:
         await self._workers.aclose()
         self._open = 0
         self._closing = False
+
+
+def _internal() -> RequestFailed:
+    return RequestFailed("internal", "the server could not handle this")
 
 
 def _invalid_event() -> RequestFailed:

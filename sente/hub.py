@@ -9,10 +9,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from sente.asking import write_failure
-from sente.dispatch import Dispatcher, Lane, Message
+from sente.comings import Comings
+from sente.dispatch import Dispatcher, Message
 from sente.errors import ConfigError, PackError, RequestFailed
 from sente.interfaces import Packer, UserId, is_plain_json
 from sente.packers.negotiation import Spoken
@@ -62,7 +63,7 @@ class Hub:
         self.started = False
         """Whether there is a loop to run on."""
         self.stats: Counter[str] = Counter()
-        self.presence = Presence(self._announce)
+        self.presence = Presence(lambda what, uid: self._comings.put(what, uid))
         self.classic: dict[ClassicKey, ClassicClient] = {}
         """The clients of Sente's own, put here by ``ClassicClients``."""
         self.renew: Callable[[AnyClient, Renew], None]
@@ -78,7 +79,7 @@ class Hub:
         self.questions = Questions(self._push, self.look_after, typed, lambda client: self.peers[client].plain)
         self._touched: dict[AnyClient, None] = {}  # to be looked after at the end of this turn of the loop
         self.draining = False
-        self._presence_lane = Lane(dispatcher, _nothing)
+        self._comings = Comings(dispatcher, send, self.stats)
         self.sessions = self._new_sessions(now=0.0)
 
     # -- life
@@ -91,7 +92,7 @@ class Hub:
         for kept in (self.links, self.peers, self.classic, self.presence, self._touched):  # from an earlier start
             kept.clear()
         self.questions.start(self._loop)
-        self._presence_lane = Lane(self._dispatcher, _nothing)
+        self._comings = Comings(self._dispatcher, self._facade_send, self.stats)
         self.sessions = self._new_sessions(self._loop.time())
         self.started = True
 
@@ -347,12 +348,3 @@ class Hub:
             self._reply(client, ref, write_failure(error), failed=True)
         except PackError:
             self._reply(client, ref, {**write_failure(error), "data": None}, failed=True)
-
-    def _announce(self, what: Literal["open", "close"], uid: UserId) -> None:
-        message = Message(f"chsk/uidport-{what}", uid, uid, "", None, self._facade_send)
-        if self._dispatcher.wants(message.id):
-            self._presence_lane.put(message)
-
-
-def _nothing() -> None:
-    """What follows when the word of presence has been handled."""

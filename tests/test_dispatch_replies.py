@@ -1,6 +1,7 @@
 """From an event to its handler and back to the reply: what a handler is given, what it returns, what it raises."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator
 from typing import Any
@@ -268,3 +269,24 @@ async def test_what_is_no_event_has_a_handler(chsk: ChannelSocket, transport: Tr
     status, error = await client.ask(event_id, 1)
     assert (status, error["code"]) == ("error", "invalid_event")
     assert bad == [[event_id, 1]]
+
+
+async def test_a_handler_that_ends_the_process_leaves_no_asker_behind() -> None:
+    class Stop(BaseException):
+        pass
+
+    raised: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context.get("exception")))
+    async with ChannelSocket(settings=ServerSettings(batch_ws=0.001)) as chsk:
+
+        @chsk.on("chat/stop")
+        async def stop(msg: Message) -> None:
+            raise Stop
+
+        client = await connect(chsk)
+        status, failure = await client.ask("chat/stop")
+        assert (status, failure["code"]) == ("error", "internal")
+        await client.send("chat/stop")  # nobody asked: nothing to answer
+        await until(lambda: not chsk._hub._dispatcher.busy)
+    gc.collect()
+    assert [type(error) for error in raised] == [Stop, Stop]

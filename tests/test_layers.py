@@ -19,6 +19,7 @@ DRIVER = {
     "hub",
     "peers",
     "classic",
+    "comings",
     "dispatch",
     "security",
     "sessions",

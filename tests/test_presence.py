@@ -1,12 +1,14 @@
 """Who is connected: the sets, their changes, and the two events of a user that comes and goes."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from sente import ChannelSocket, ConnectedUids, Message, ServerSettings
+from sente import ChannelSocket, ConnectedUids, Message, ServerSettings, comings
+from sente.dispatch import Dispatcher
 from sente.presence import Presence
 from tests.asgi import WsClient, connect, until
 
@@ -137,3 +139,45 @@ def test_the_last_one_is_announced_once() -> None:
     assert presence.connected_uids == ConnectedUids(frozenset(), frozenset({1}), frozenset({1}))
     presence.change(1, "poll", None)
     assert seen == [("open", 1), ("close", 1)]
+
+
+async def test_a_handler_that_hangs_is_told_how_things_stand_and_not_every_step(chsk: ChannelSocket) -> None:
+    go_on, told = asyncio.Event(), []
+
+    @chsk.on("chsk/uidport-open")
+    async def came(msg: Message) -> None:
+        told.append(f"{msg.uid} came")
+        await go_on.wait()
+
+    @chsk.on("chsk/uidport-close")
+    def went(msg: Message) -> None:
+        told.append(f"{msg.uid} went")
+
+    await ws_client(chsk, "a1")
+    for _ in range(3):  # bob comes and goes while the handler hangs
+        bob = await ws_client(chsk, "b1")
+        await bob.go_away()
+        await until(lambda: chsk.connected_uids == uids(ws="ada"))
+    assert chsk.stats["presence untold"] == 6
+    await ws_client(chsk, "b1")
+    assert (told, len(chsk._hub._comings._waiting)) == (["ada came"], 1)
+    go_on.set()
+    await until(lambda: told == ["ada came", "bob came"])
+
+
+async def test_concurrent_words_are_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comings, "BESIDE", 2)
+    dispatcher, begun, go_on = Dispatcher(), [], asyncio.Event()
+
+    @dispatcher.on("chsk/uidport-open", concurrent=True)
+    async def came(msg: Message) -> None:
+        begun.append(msg.uid)
+        await go_on.wait()
+
+    words = comings.Comings(dispatcher, print, Counter())
+    for uid in ("ada", "bob", "cid"):
+        words.put("open", uid)
+    await asyncio.sleep(0.01)
+    assert begun == ["ada", "bob"]
+    go_on.set()
+    await until(lambda: begun == ["ada", "bob", "cid"])
