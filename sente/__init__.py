@@ -24,6 +24,7 @@ from sente.interfaces import ANONYMOUS, HandlerBinder, Packer, Registry, Request
 from sente.packers.handlers import TypeHandler
 from sente.presence import ConnectedUids
 from sente.protocol.contract import ContractDifference
+from sente.protocol.rates import Rates
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
 from sente.push import Receipt
 from sente.security import allow_origin, csrf_token, valid_csrf_token
@@ -62,6 +63,7 @@ __all__ = [
     "PackError",
     "Packer",
     "ProtocolError",
+    "Rates",
     "Receipt",
     "Refusal",
     "Registry",

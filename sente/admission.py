@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
+from sente.crowds import Crowds
 from sente.dispatch import log
 from sente.errors import ConfigError, ProtocolError, Rejected
 from sente.hub import Hub
@@ -14,6 +15,7 @@ from sente.protocol.greeting import Head, Hello
 from sente.protocol.messages import read_packet
 from sente.protocol.sessions import Client
 from sente.push import read_frame
+from sente.rationing import Rationing
 from sente.security import Hook, Security, ask
 from sente.transports.asgi import Connection, wire_size
 from sente.transports.gate import Refusal, ServerLink
@@ -31,12 +33,17 @@ class Admission:
             raise ConfigError(f"handshake_data={handshake_data!r}: give a function that takes the connection")
         self.settings = hub.settings
         self._hub = hub
+        Rationing(hub)
+        peers = hub.peers
+        self.crowds = Crowds(hub.settings, lambda uid: len(peers.of(uid)), lambda address: peers.addresses[address])
         self._choose = lru_cache(maxsize=64)(partial(choose, packers))  # asked with each poll, mostly the same
         self._security = security
         self._handshake_data = handshake_data
 
     def check(self, connection: Connection) -> Packer:
         """What can be said before a hello."""
+        if connection.scope["type"] == "websocket":
+            self.crowds.knock(connection.host, self._hub.now)
         if not connection.client_id:
             raise Rejected(400, "client-id is missing: 1 to 128 of A-Z a-z 0-9 . _ ~ : - in the query")
         return self._choose(connection.query.get("packers", ""))
@@ -52,6 +59,8 @@ class Admission:
 
     async def admit(self, link: ServerLink, hello: Hello, *, websocket: bool) -> None:
         """A hello came."""
+        if not websocket:
+            self.crowds.knock(link.connection.host, self._hub.now)
         token = hello.session or ""
         self.check_room(known=self._hub.sessions.find(token) is not None)
         uid = await self.identify(link, hello.csrf)
@@ -59,6 +68,8 @@ class Admission:
         data = await self.handshake_data(link)
         before = self._hub.sessions.find(token)
         self.check_room(known=before is not None)  # again: the hooks may have taken their time
+        if before is None:
+            self.crowds.enter(link.connection.host, uid)
         now = self._hub.now
         transport: TransportName = "ws" if websocket else "poll"
         client = self._hub.sessions.meet(link.number, transport, hello, link.connection.client_id, uid, data, now)

@@ -32,6 +32,7 @@ class ClassicClients:
 
     async def open(self, link: ServerLink, csrf: str | None) -> None:
         """A WebSocket wants to be opened."""
+        self._door.crowds.knock(link.connection.host, self._hub.now)
         uid = await self._door.identify(link, csrf)
         words = await self._greeting(link, uid)
         client = self._enter(link, uid, "ws", opens=True)
@@ -94,6 +95,9 @@ class ClassicClients:
         if opens or client is None:
             self._door.check_room(known=client is not None)
         if client is None:
+            if transport == "poll":
+                self._door.crowds.knock(link.connection.host, self._hub.now)
+            self._door.crowds.enter(link.connection.host, uid)
             session = ClassicSession(self.settings, transport, self._hub.now)
             client = self._hub.classic[key] = ClassicClient(*key, session)
         self._hub.enter(link, client)

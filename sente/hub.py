@@ -36,7 +36,7 @@ from sente.protocol.actions import (
     Transmit,
 )
 from sente.protocol.classic_session import ClassicClient, ClassicKey
-from sente.protocol.messages import is_event_id
+from sente.protocol.messages import AUTH, is_event_id
 from sente.protocol.sessions import Sessions
 from sente.protocol.settings import ServerSettings
 from sente.push import PackedValue, Push, Receipt, pack_event, pack_value, write_frame
@@ -66,6 +66,9 @@ class Hub:
         self.presence = Presence(lambda what, uid: self._comings.put(what, uid))
         self.classic: dict[ClassicKey, ClassicClient] = {}
         """The clients of Sente's own, put here by ``ClassicClients``."""
+        self.ration: Callable[[AnyClient, str, int | None], bool] | None = None
+        """Called with the id of what a client says, and its reference if it asks; False: it says too much. Set by
+        ``Rationing``, if something is rationed."""
         self.renew: Callable[[AnyClient, Renew], None]
         """Called with the credentials that a client shows in its session: set by ``Renewals``."""
         self.spoken = Spoken(packers if classic is None or classic in packers else (*packers, classic))
@@ -287,7 +290,7 @@ class Hub:
                 link.answer(head, [write_frame(packet, link.packer) for packet in packets])
             case Close(number, code, reason) if number in self.links:
                 self.links.pop(number)[0].close(code, reason)
-            case Renew():
+            case Renew(ref=ref) if self.ration is None or self.ration(client, AUTH, ref):
                 self.renew(client, action)
             case Expired():
                 self.stats["credentials expired"] += 1
@@ -319,6 +322,8 @@ class Hub:
     def _deliver(self, client: AnyClient, delivery: Deliver) -> None:
         self.stats["received"] += 1
         peer, event, ref = self.peers[client], delivery.event, delivery.ref
+        if self.ration is not None and not self.ration(client, event.id, ref):
+            return
         link = self.links.get(delivery.link)
         connection = peer.connection if link is None else link[0].connection
         reply = None if ref is None else partial(self._reply, client, ref)

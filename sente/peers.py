@@ -1,11 +1,13 @@
 """Who is served: every client with a session, by user, and what the driver keeps beside each session."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
+from sente.crowds import public_address
 from sente.dispatch import Dispatcher, Lane
 from sente.interfaces import UserId
 from sente.protocol.actions import TransportName
@@ -25,6 +27,10 @@ class Peer:
     auth: str | None
     plain: bool = False
     """Whether it speaks plain JSON, in which types are strings."""
+    address: str | None = None
+    """The public address that it first came from."""
+    dropped: int = 0
+    """Its events that came too often."""
     present: TransportName | None = None
     timer: asyncio.Handle | None = None
     due: float = 0.0
@@ -39,11 +45,14 @@ class Peers(dict[AnyClient, Peer]):
         self._dispatcher = dispatcher
         self._handled = handled  # called after each message of a client
         self._running: dict[UserId, dict[AnyClient, None]] = {}
+        self.addresses: Counter[str | None] = Counter()
+        """Running sessions by the public address that they began from."""
 
     def clear(self) -> None:
         """Begin anew, on another event loop perhaps."""
         super().clear()
         self._running.clear()
+        self.addresses.clear()
 
     def enter(self, client: AnyClient, connection: Connection, auth: str | None) -> bool:
         """A client came with this request; whether it is a new one."""
@@ -51,7 +60,9 @@ class Peers(dict[AnyClient, Peer]):
         if peer is not None:
             peer.connection, peer.auth = connection, auth
             return False
-        self[client] = Peer(Lane(self._dispatcher, partial(self._handled, client)), connection, auth)
+        address = public_address(connection.host)
+        self[client] = Peer(Lane(self._dispatcher, partial(self._handled, client)), connection, auth, address=address)
+        self.addresses[address] += 1
         self._running.setdefault(client.uid, {})[client] = None
         return True
 
@@ -70,6 +81,9 @@ class Peers(dict[AnyClient, Peer]):
 
     def ended(self, client: AnyClient) -> None:
         """The client's session is over."""
+        self.addresses[address := self[client].address] -= 1
+        if not self.addresses[address]:
+            del self.addresses[address]
         same_user = self._running[client.uid]
         del same_user[client]
         if not same_user:

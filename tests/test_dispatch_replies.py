@@ -287,6 +287,6 @@ async def test_a_handler_that_ends_the_process_leaves_no_asker_behind() -> None:
         status, failure = await client.ask("chat/stop")
         assert (status, failure["code"]) == ("error", "internal")
         await client.send("chat/stop")  # nobody asked: nothing to answer
-        await until(lambda: not chsk._hub._dispatcher.busy)
+        await until(lambda: chsk.stats["received"] == 2 and not chsk._hub._dispatcher.busy)
     gc.collect()
     assert [type(error) for error in raised] == [Stop, Stop]

@@ -38,7 +38,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 SERVER_OF_THE_DOCS = "://localhost:8000"
 CLASSIC_SERVER = "ws://localhost:8000"
 
-SETTINGS = [settings.ServerSettings, settings.ClientSettings, settings.Limits, settings.AckPolicy]
+SETTINGS = [settings.ServerSettings, settings.ClientSettings, settings.Limits, settings.AckPolicy, settings.Rates]
 
 
 def name(page: Path) -> str:

@@ -7,7 +7,7 @@ from sente.client.streams import Handler, Inbox, Stream
 from sente.errors import ConfigError
 from sente.events import EventContract
 from sente.interfaces import Request
-from sente.protocol.messages import BAD_EVENT, Event, is_event_id
+from sente.protocol.messages import BAD_EVENT, RATE_LIMITED, Event, is_event_id
 from sente.signatures import ClientHandles, ClientReplies
 from sente.typed import Typed
 
@@ -50,7 +50,7 @@ class Hearing:
             ConfigError: ``event`` is not ``namespace/name``, or not in the registry.
         """
         event_id = event if event == "*" else self._typed.identify(event)
-        if event_id not in ("*", BAD_EVENT):
+        if event_id not in ("*", BAD_EVENT, RATE_LIMITED):
             check_event_id(event_id)
         if handler is not None:
             return self._inbox.on(event_id, handler)

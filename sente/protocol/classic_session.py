@@ -179,6 +179,11 @@ class ClassicSession:
         self._end(word)
 
     @property
+    def attached(self) -> bool:
+        """Whether the client has a line, or waits for a reply to a POST."""
+        return bool(self._lines or self._asked)
+
+    @property
     def ended(self) -> bool:
         """Whether the session is over."""
         return self._ended

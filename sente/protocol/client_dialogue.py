@@ -4,7 +4,7 @@ from sente.errors import OutboxFull, PackError
 from sente.protocol.actions import Cancelled, ClientAction, Deliver, Link, Unconfirmed
 from sente.protocol.conversation import ENVELOPE, Conversation
 from sente.protocol.greeting import PeerLimits
-from sente.protocol.messages import AUTH_DUE, BYE, CANCEL, Event, Packet, Reply, Request
+from sente.protocol.messages import AUTH_DUE, BYE, CANCEL, RATE_LIMITED, Event, Packet, Reply, Request
 from sente.protocol.outbox import Answered, Asked, Item
 from sente.protocol.requests import NEVER, Requests
 from sente.protocol.settings import Limits
@@ -84,7 +84,7 @@ class Dialogue:
                     words.append(word)
                     if id == BYE:
                         break
-                case Event(id) as event if not id.startswith("chsk/"):
+                case Event(id) as event if id == RATE_LIMITED or not id.startswith("chsk/"):
                     self._deliver(event, None)
                 case _:
                     pass  # a dropped number, or a word of a later version: counted, that is all

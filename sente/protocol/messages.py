@@ -30,6 +30,9 @@ AUTH = "chsk/auth"
 AUTH_DUE = "chsk/auth-due"
 """The event that tells a client that its credentials are about to expire."""
 
+RATE_LIMITED = "chsk/rate-limited"
+"""The event that tells a client how many of its events were dropped, as they came too often."""
+
 CANCEL = "chsk/cancel"
 """The event that says a request is no longer wanted; its data is the request's ``ref``."""
 

@@ -225,6 +225,15 @@ class ServerSession:
             self._requests.disconnected()
             self.actions.append(Ended(word))
 
+    def suspend(self, code: int, reason: str, now: float) -> None:
+        """Close its links; unlike one that is closed, the session can be resumed."""
+        self._links.drop(code, reason, now)
+
+    @property
+    def attached(self) -> bool:
+        """Whether the client has a link."""
+        return self._links.attached
+
     @property
     def ended(self) -> bool:
         """Whether the session is over."""

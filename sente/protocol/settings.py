@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from sente.protocol.rates import Rates
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AckPolicy:
@@ -73,6 +75,12 @@ class ServerSettings:
     """How long a session without a link can be resumed; a closed one is remembered as long, to say what was lost."""
     sessions: int = 50_000
     """Sessions at once, before new clients are told to come back later."""
+    sessions_per_user: int = 100
+    """The same of one user: more than anyone has tabs and devices, those of the last two minutes included. Clients
+    without a user are not counted."""
+    sessions_per_address: int = 2_000
+    """The same of one public address: a large company behind its router, and a small part of all. An address
+    of a private network is a proxy's, and is not counted."""
     graves: int = 10_000
     """Closed sessions remembered at most; of one forgotten earlier the client learns that nothing is known."""
     retry_after: float = 2.0
@@ -91,6 +99,7 @@ class ServerSettings:
     slow token server, and for a second try."""
     body_timeout: float = 30.0
     """How long the body of a POST may take to arrive: as long as a client waits for its answer."""
+    rates: Rates = field(default_factory=Rates)
     limits: Limits = field(default_factory=Limits)
 
 

@@ -232,7 +232,7 @@ async def _listen(link: WebSocketLink, receive: Receive, gate: Gate) -> None:
 
 async def refuse_upgrade(send: Send, scope: Scope, refusal: Refusal, headers: list[tuple[str, str]]) -> None:
     """Refuse a WebSocket before it is accepted."""
-    if refusal.status == 406:  # a browser has to read it: the client would otherwise try again for ever
+    if refusal.status in (406, 429):  # a browser has to read it: the client would otherwise try again at once
         await send_to(send, {"type": "websocket.accept"})
         return await _close(send, 4000 + refusal.status, refusal.reason)
     if "websocket.http.response" not in scope.get("extensions", {}):

@@ -1,6 +1,6 @@
 import type { ClientAction } from "./actions.js";
 import { Conversation, ENVELOPE } from "./conversation.js";
-import { AUTH_DUE, BYE, CANCEL, isObject, type ChannelEvent, type Packet } from "./messages.js";
+import { AUTH_DUE, BYE, CANCEL, RATE_LIMITED, isObject, type ChannelEvent, type Packet } from "./messages.js";
 import { isAnswered, isAsked, isEvent, type Item } from "./outbox.js";
 import { Requests } from "./requests.js";
 import type { Limits } from "./settings.js";
@@ -52,7 +52,7 @@ export class Dialogue {
       } else if ((heard.id === BYE || heard.id === AUTH_DUE) && isObject(heard.data)) {
         words.push(heard);
         if (heard.id === BYE) break;
-      } else if (!heard.id.startsWith("chsk/")) {
+      } else if (heard.id === RATE_LIMITED || !heard.id.startsWith("chsk/")) {
         this.#deliver(heard, null);
       }
     }

@@ -15,6 +15,9 @@ export const AUTH = "chsk/auth";
 /** The event that tells a client that its credentials are about to expire. */
 export const AUTH_DUE = "chsk/auth-due";
 
+/** The event that tells a client how many of its events were dropped, as they came too often. */
+export const RATE_LIMITED = "chsk/rate-limited";
+
 /** The id under which something that is no event is counted. */
 export const BAD_EVENT = "chsk/bad-event";
 
