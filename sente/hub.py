@@ -66,8 +66,8 @@ class Hub:
         self.presence = Presence(lambda what, uid: self._comings.put(what, uid))
         self.classic: dict[ClassicKey, ClassicClient] = {}
         """The clients of Sente's own, put here by ``ClassicClients``."""
-        self.ration: Callable[[AnyClient, str, int | None], bool] | None = None
-        """Called with the id of what a client says, and its reference if it asks; False: it says too much. Set by
+        self.ration: Callable[[AnyClient, str, int | None, int], bool] | None = None
+        """Called with the id of what a client says, its reference if it asks, and its size; False: it says too much. Set by
         ``Rationing``, if something is rationed."""
         self.renew: Callable[[AnyClient, Renew], None]
         """Called with the credentials that a client shows in its session: set by ``Renewals``."""
@@ -290,7 +290,7 @@ class Hub:
                 link.answer(head, [write_frame(packet, link.packer) for packet in packets])
             case Close(number, code, reason) if number in self.links:
                 self.links.pop(number)[0].close(code, reason)
-            case Renew(ref=ref) if self.ration is None or self.ration(client, AUTH, ref):
+            case Renew(ref=ref) if self.ration is None or self.ration(client, AUTH, ref, 0):
                 self.renew(client, action)
             case Expired():
                 self.stats["credentials expired"] += 1
@@ -322,7 +322,7 @@ class Hub:
     def _deliver(self, client: AnyClient, delivery: Deliver) -> None:
         self.stats["received"] += 1
         peer, event, ref = self.peers[client], delivery.event, delivery.ref
-        if self.ration is not None and not self.ration(client, event.id, ref):
+        if self.ration is not None and not self.ration(client, event.id, ref, event.size):
             return
         link = self.links.get(delivery.link)
         connection = peer.connection if link is None else link[0].connection
@@ -331,10 +331,10 @@ class Hub:
         ask = partial(self.questions.ask, client)
         who = client.uid, client.client_id
         message = Message(event.id, event.data, *who, connection, self._facade_send, reply, fail, ask, peer.plain)
-        peer.lane.put(message, ref)
+        peer.lane.put(message, ref, event.size)
 
-    def _handled(self, client: AnyClient) -> None:
-        client.session.handled(self.now)
+    def _handled(self, client: AnyClient, size: int) -> None:
+        client.session.handled(self.now, size)
         self.run(client)
 
     def _reply(self, client: AnyClient, ref: int, value: Any, *, failed: bool = False) -> None:

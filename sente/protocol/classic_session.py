@@ -85,7 +85,7 @@ class ClassicSession:
         self._waiting_bytes = 0
         self._flush_at = NEVER
         self._away_since = now
-        self._unhandled = 0
+        self._unhandled = self._unhandled_bytes = 0
 
     # -- links
 
@@ -150,14 +150,16 @@ class ClassicSession:
         if asked := self._asked.pop(ref, None):
             self._respond(asked.link, Classic(FAILED if failed else value, asked.ref))
 
-    def handled(self, now: float) -> None:
-        """The application is done with a delivery."""
+    def handled(self, now: float, size: int) -> None:
+        """The application is done with a delivery, which came in ``size`` bytes."""
         self._unhandled -= 1
+        self._unhandled_bytes -= size
 
     @property
     def full(self) -> bool:
         """Whether so much waits for handlers that nothing more should be read: the client knows no window."""
-        return self._unhandled >= self._settings.limits.backlog
+        limits = self._settings.limits
+        return self._unhandled >= limits.backlog or self._unhandled_bytes >= limits.backlog_bytes
 
     def drain(self, retry_after: float, now: float) -> None:
         """The server goes down: say what waits and close. The client comes back by its own rules."""
@@ -263,7 +265,9 @@ class ClassicSession:
         if event.id == PONG:
             return
         if event.id.startswith("chsk/") and event.id != BAD_EVENT:
-            event = Event(BAD_EVENT, [event.id, event.data])  # Sente routes them; here no client can pretend to be it
+            event = Event(
+                BAD_EVENT, [event.id, event.data], event.size
+            )  # Sente routes them; here no client can pretend to be it
         if said.asks:
             if len(self._asked) >= self._settings.limits.requests:
                 self._respond(link, Classic(FAILED, said.ref))
@@ -271,6 +275,7 @@ class ClassicSession:
             ref = self._last_ref = self._last_ref + 1
             self._asked[ref] = _Asked(link, said.ref, until)
         self._unhandled += 1
+        self._unhandled_bytes += event.size
         self.actions.append(Deliver(event, ref, link))
 
     def _respond(self, link: Link, packet: Classic) -> None:

@@ -34,6 +34,10 @@ class Conversation:
         self.inbox: Inbox[Heard] = Inbox(limits.window + REACH_PER_REQUEST * limits.requests)
         self.backlog = 0
         """Events handed to the application and not yet handled: the driver's to keep."""
+        self.backlog_bytes = 0
+        """The same in bytes; a client keeps no account of it."""
+        self._early_bytes = 0  # what came while there is a gap in the numbers
+        self._most_bytes = limits.backlog_bytes + limits.window_bytes + limits.body
         self.asked: set[int] = set()
         """Requests of the other side without reply."""
         self._server = server  # whose batches do without seq, so that they are shared
@@ -92,6 +96,9 @@ class Conversation:
             case _:
                 return []
         self._owed_bytes += size
+        self._early_bytes = self._early_bytes + size if self.inbox.has_gap else 0
+        if self._server and self.backlog_bytes + self._early_bytes > self._most_bytes:
+            raise ProtocolError("more is under way than the window lets through")
         return heard
 
     def _number(self, seq: int, heard: Heard, now: float) -> list[Heard]:
@@ -147,6 +154,8 @@ class Conversation:
     @property
     def _tellable(self) -> int:
         """How far this side has taken charge: held back while handlers lag, so that in time the sender waits."""
+        if self.backlog_bytes > self.limits.backlog_bytes:
+            return self._told
         behind = self.backlog - self.limits.backlog
         return self.inbox.top if behind <= 0 else max(self._told, self.inbox.top - behind)
 

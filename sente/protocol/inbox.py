@@ -22,6 +22,11 @@ class Inbox(Generic[T]):
         self.top = 0
         """Everything up to here has come."""
 
+    @property
+    def has_gap(self) -> bool:
+        """Whether something came early."""
+        return bool(self._early)
+
     def take(self, seq: int, item: T, ahead_of: int) -> list[T]:
         """The items that are in order now that number ``seq`` has come; empty for a repetition or an early one.
 

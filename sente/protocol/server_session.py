@@ -206,9 +206,10 @@ class ServerSession:
         if not self._ended and self._talk.reply(ref, value, failed=failed, size=size):
             self._leave_by(now, now)
 
-    def handled(self, now: float) -> None:
-        """The application is done with a delivery."""
+    def handled(self, now: float, size: int) -> None:
+        """The application is done with a delivery, which came in ``size`` bytes."""
         self._talk.backlog -= 1
+        self._talk.backlog_bytes -= size
         self._advance(now)
 
     def drain(self, retry_after: float, now: float) -> None:
@@ -330,7 +331,8 @@ class ServerSession:
         if event.id == AUTH and ref is not None:
             return self.actions.append(Renew(event.data, ref, link))
         if event.id.startswith("chsk/") and event.id != BAD_EVENT:
-            event = Event(BAD_EVENT, [event.id, event.data])  # these ids are the protocol's own
+            event = Event(BAD_EVENT, [event.id, event.data], event.size)  # these ids are the protocol's own
+        self._talk.backlog_bytes += event.size
         self.actions.append(Deliver(event, ref, link))
 
     def _mind_credentials(self, now: float) -> None:

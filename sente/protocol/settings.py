@@ -43,6 +43,9 @@ class Limits:
     """The same in bytes: what one client that never reads can cost."""
     backlog: int = 256
     """Delivered but unhandled events before acknowledgements are held back, which in time makes the sender wait."""
+    backlog_bytes: int = 1024 * 1024
+    """The same in bytes, at the server. Who goes on regardless is cut off when as much as the window and a body is
+    there beyond it."""
     requests: int = 64
     """Requests of one client that may wait for a reply at once."""
     ack: AckPolicy = field(default_factory=AckPolicy)

@@ -15,6 +15,7 @@ SETTINGS = ServerSettings(
     poll=0.5,
     grace_ws=0.1,
     grace_poll=0.1,
+    sessions_per_user=20_000,
     limits=Limits(packet=20_000, body=60_000, outbox=300, outbox_bytes=200_000),
 )
 

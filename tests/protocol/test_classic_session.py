@@ -205,7 +205,7 @@ def test_a_client_that_is_not_read_is_not_taken_for_dead() -> None:
     server.did()
     did = server.wait(60)
     assert did and did == [Transmit(1, (SERVER_PING,))] * len(did)
-    server.session.handled(server.now)
+    server.session.handled(server.now, 0)
     assert not server.session.full
     assert server.wait(10)[:1] == [Close(1, 1000, "no sign of life")]
 

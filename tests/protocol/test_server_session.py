@@ -154,7 +154,7 @@ def test_acknowledgements_are_held_back_while_handlers_lag() -> None:
     for n in range(1, 6):
         driver.receive(say(n, n))
     assert driver.receive(Ack(0, please=True))[-1] == Transmit(1, (Ack(2),))
-    driver.session.handled(driver.now)
+    driver.session.handled(driver.now, 0)
     assert driver.session.take_actions() == [Transmit(1, (Ack(3),))]
 
 
@@ -268,7 +268,7 @@ def test_an_acknowledgement_that_is_due_ends_a_poll() -> None:
     driver.hello("poll")
     driver.exchange(say(1, 1))
     driver.exchange(wait=20_000)
-    driver.session.handled(driver.now)
+    driver.session.handled(driver.now, 0)
     assert driver.session.take_actions() == [Answer(3, {"ack": 1, "seq": 1})]
 
 
@@ -312,7 +312,7 @@ def test_goodbye_by_post_is_answered() -> None:
     ]
     assert driver.exchange(wait=1000) == [Close(3, 4410, "this session is gone: say hello again")]
     driver.session.send(PUSH, driver.now)
-    driver.session.handled(driver.now)
+    driver.session.handled(driver.now, 0)
     driver.session.close(1001, "again", driver.now, word="again")
     assert driver.session.take_actions() == []
 
@@ -416,7 +416,7 @@ def test_draining_waits_for_what_is_open_and_takes_leave() -> None:
     driver.session.drain(1.5, driver.now)
     assert driver.session.take_actions() == []
     driver.session.reply(1, "yes", driver.now)
-    driver.session.handled(driver.now)
+    driver.session.handled(driver.now, 0)
     assert driver.session.take_actions() == [Transmit(1, (Reply("yes", 1, 1, 1), Ack(1, please=True)))]
     word = Event("chsk/bye", {"ack": 1, "lost": 0, "retry_after": 1500})
     assert driver.receive(Ack(1)) == [
@@ -500,3 +500,51 @@ def test_the_latest_do_not_count_as_lost() -> None:
     driver.session.send(price(2), driver.now)
     driver.session.close(4410, "gone", driver.now, word="expired")
     assert driver.session.tombstone().unacknowledged == (2,)
+
+
+def big(seq: int, size: int = 100) -> Events:
+    return Events((Event("a/say", None, size),), seq)
+
+
+BYTES = Limits(packet=200, body=400, window_bytes=200, backlog_bytes=150, ack=AckPolicy(items=1))
+
+
+def test_acknowledgements_are_held_back_while_handlers_lag_in_bytes() -> None:
+    driver = Driver(ServerSettings(limits=BYTES))
+    driver.hello()
+    assert driver.receive(big(1), size=100)[-1] == Transmit(1, (Ack(1),))
+    driver.receive(big(2), size=100)
+    assert driver.receive(Ack(0, please=True)) == [Transmit(1, (Ack(1),))]
+    driver.session.handled(driver.now, 100)
+    assert driver.session.take_actions() == [Transmit(1, (Ack(2),))]
+
+
+def test_who_ignores_the_window_is_cut_off_before_it_fills_the_memory() -> None:
+    driver = Driver(ServerSettings(limits=BYTES))
+    driver.hello()
+    for seq in range(1, 9):
+        assert not driver.session.ended, seq
+        driver.receive(big(seq), size=100)
+    assert (
+        not driver.session.ended
+    )  # 800 bytes: the backlog, the window and a body, and the packet that is one too many
+    actions = driver.receive(big(9), size=100)
+    assert actions == [Close(1, 4400, "more is under way than the window lets through"), Ended("broken")]
+
+
+def test_numbers_that_leave_a_gap_for_ever_fill_no_memory_either() -> None:
+    driver = Driver(ServerSettings(limits=BYTES))
+    driver.hello()
+    for seq in range(2, 9):
+        assert driver.receive(big(seq), size=100) == [], seq
+    assert driver.receive(big(9), size=100)[-1] == Ended("broken")
+
+
+def test_a_gap_that_is_filled_is_forgotten() -> None:
+    driver = Driver(ServerSettings(limits=BYTES))
+    driver.hello()
+    for seq in (3, 2, 1, 6, 5, 4, 9, 8, 7, 12, 11, 10):
+        driver.receive(big(seq), size=100)
+        for _ in range(3 if seq % 3 == 1 else 0):
+            driver.session.handled(driver.now, 100)
+    assert not driver.session.ended

@@ -197,7 +197,7 @@ class World:
         client, delivery = self.pending.popleft()
         if delivery.ref is not None:
             client.session.reply(delivery.ref, delivery.event.data, self.now, size=SIZE)
-        client.session.handled(self.now)
+        client.session.handled(self.now, delivery.event.size)
         self.run_server(client)
         return True
 
