@@ -49,7 +49,8 @@ Tracer: TypeAlias = Callable[[Note], None]
 def log_note(note: Note) -> None:
     """Write a note to the logger ``sente.trace``: what ``ChannelSocket(trace=True)`` does."""
     size = f" {note.size} B {note.packer}" if note.size else ""
-    log.info("%-7s %s %r/%s%s: %s", note.what, note.transport, note.uid, note.client_id[:8], size, note.text)
+    text = note.text if note.text.isprintable() else ascii(note.text)  # a stranger wrote some of it: no line breaks
+    log.info("%-7s %s %r/%s%s: %s", note.what, note.transport, note.uid, note.client_id[:8], size, text)
 
 
 AnyGate = TypeVar("AnyGate", bound=Gate | ClassicGate)

@@ -270,6 +270,25 @@ def shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+NAMED_TEST = re.compile(r"`((?:tests|js)/[\w/.]+\.(?:py|ts))::([^`]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_test_that_is_named_exists(page: Path) -> None:
+    missing = []
+    for file, test in NAMED_TEST.findall(page.read_text()):
+        source = (ROOT / file).read_text() if (ROOT / file).exists() else ""
+        if not re.search(rf"def {re.escape(test)}\(" if file.endswith(".py") else rf'test\("{re.escape(test)}', source):
+            missing.append(f"{file}::{test}")
+    assert missing == []
+
+
+def test_each_threat_names_its_test() -> None:
+    rows = [line for line in (ROOT / "docs/explanation/security.md").read_text().splitlines() if line[:2] == "| "][1:]
+    assert len(rows) > 30
+    assert [row for row in rows if not NAMED_TEST.search(row)] == []
+
+
 def table(cls: Any) -> str:
     why = reasons(cls)
     rows = ["| setting | default | |", "|---|---|---|"]
