@@ -41,7 +41,7 @@ async def bystanders(chsk: ChannelSocket, url: str | None = None, *, patience: f
         await asyncio.wait(tasks)
     for task in tasks:
         seen = task.result()
-        assert seen.closed == [], "a line broke"
+        assert seen.closed == [], "a line broke: " + str([state.last_close for state in seen.closed])
         assert seen.heard == list(range(1, seen.asked + 1))
         assert seen.slowest < patience, f"a bystander waited for {seen.slowest:.1f} s"
 
