@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from sente import ChannelSocket, Connection, Limits, Message, ServerSettings
+from sente import ChannelSocket, Connection, Limits, Message, Rates, ServerSettings
 
 SETTINGS = ServerSettings(
     batch_ws=0.005,
@@ -16,6 +16,7 @@ SETTINGS = ServerSettings(
     grace_ws=0.1,
     grace_poll=0.1,
     sessions_per_user=20_000,
+    rates=Rates(events={"test/rare": "1/min burst 1"}, refused="1/min burst 5"),
     limits=Limits(packet=20_000, body=60_000, outbox=300, outbox_bytes=200_000),
 )
 
@@ -35,6 +36,10 @@ def faulty_server(settings: ServerSettings = SETTINGS) -> ChannelSocket:
         if isinstance(msg.data, str):
             chsk._hub.stats[f"heard {msg.data}"] += 1
         return msg.data
+
+    @chsk.on("test/rare")
+    def rare(msg: Message) -> None:
+        pass
 
     @chsk.on("test/raise")
     async def raises(msg: Message) -> None:

@@ -366,6 +366,35 @@ async def no_event(chsk: ChannelSocket, transport: TransportName) -> object:
     return failure["code"]
 
 
+@fault("requests that come too often", "rate_limited", "rate limited")
+async def asking_too_often(chsk: ChannelSocket, transport: TransportName) -> object:
+    client = await connect(chsk, transport)
+    await client.ask("test/rare")
+    return (await client.ask("test/rare"))[1]["code"]
+
+
+@fault("events that come too often", "chsk/rate-limited", "rate limited")
+async def saying_too_often(chsk: ChannelSocket, transport: TransportName) -> object:
+    client = await connect(chsk, transport)
+    for _ in range(2):
+        await client.send("test/rare")
+    return (await client.event())[0]
+
+
+@fault("whoever goes on all the same", 429, "rate limited", "flooded", "replaced")
+async def going_on(chsk: ChannelSocket, transport: TransportName) -> object:
+    client = await connect(chsk, transport)
+    flood = [[["test/rare", None]] * 8, None, 1]
+    if isinstance(client, WsClient):
+        client.socket.say(flood)
+        return (await client.socket.closed())[0] - 4000
+    assert isinstance(client, PollClient)
+    poll = client.post(client.head(wait=20_000))
+    await until(lambda: len(chsk._hub.links) > 2)
+    await client.post(client.head(), json.dumps(flood)).answer()
+    return (await poll.answer()).status
+
+
 @fault("more open requests than are allowed", "rate_limited")
 async def too_many_requests(chsk: ChannelSocket, transport: TransportName) -> object:
     client = await connect(chsk, transport)
