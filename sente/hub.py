@@ -67,8 +67,8 @@ class Hub:
         self.classic: dict[ClassicKey, ClassicClient] = {}
         """The clients of Sente's own, put here by ``ClassicClients``."""
         self.ration: Callable[[AnyClient, str, int | None, int], bool] | None = None
-        """Called with the id of what a client says, its reference if it asks, and its size; False: it says too much. Set by
-        ``Rationing``, if something is rationed."""
+        """Called with the id of what a client says, its reference if it asks, and its size; False: it says too much.
+        Set by ``Rationing``, if something is rationed."""
         self.renew: Callable[[AnyClient, Renew], None]
         """Called with the credentials that a client shows in its session: set by ``Renewals``."""
         self.spoken = Spoken(packers if classic is None or classic in packers else (*packers, classic))

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -216,7 +215,7 @@ async def test_a_loop_that_ends_lets_all_go() -> None:
     stream = await begin(dispatcher)
     handled: list[int] = []
     for number in range(50):  # many more than there is room for
-        Lane(dispatcher, lambda _, number=number: handled.append(number)).put(message(data=number))
+        Lane(dispatcher, handled.append).put(message(data=number))
     await until(lambda: len(handled) == 4)
     await stream.aclose()  # type: ignore[attr-defined]
     await until(lambda: len(handled) == 50)

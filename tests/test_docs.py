@@ -23,6 +23,7 @@ from sente.client import Client
 from sente.protocol import settings
 from sente.protocol.greeting import Head, Hello, read_first, read_info
 from sente.protocol.messages import read_packet
+from sente.protocol.rates import Rates
 from tests.e2e.serving import COMMANDS
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +39,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 SERVER_OF_THE_DOCS = "://localhost:8000"
 CLASSIC_SERVER = "ws://localhost:8000"
 
-SETTINGS = [settings.ServerSettings, settings.ClientSettings, settings.Limits, settings.AckPolicy, settings.Rates]
+SETTINGS = [settings.ServerSettings, settings.ClientSettings, settings.Limits, settings.AckPolicy, Rates]
 
 
 def name(page: Path) -> str:

@@ -36,12 +36,12 @@ async def test_a_client_of_ours_waits_for_slow_handlers_and_nobody_else_does(tra
     async def echo(msg: Message) -> Any:
         return msg.data
 
-    async with chsk, bystanders(chsk, patience=2.0):
-        async with Client(app=chsk, transport=transport, params={"uid": "slow"}) as client:
-            for number in range(200):
-                assert client.send("chat/say", [number, "x" * SIZE])
-            await until(lambda: len(handled) == 200)
-            assert client.state.last_close is None
+    client = Client(app=chsk, transport=transport, params={"uid": "slow"})
+    async with chsk, bystanders(chsk, patience=2.0), client:
+        for number in range(200):
+            assert client.send("chat/say", [number, "x" * SIZE])
+        await until(lambda: len(handled) == 200)
+        assert client.state.last_close is None
     assert handled == list(range(200))
     assert 3000 < most < 3000 + 4000 + 4000 + 2000
 

@@ -52,7 +52,8 @@ def test_full_buckets_are_forgotten_and_the_table_is_bounded() -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "5/day", "0/s", "-1/s", "5/s burst 0", "5/s burst", "5 /s", 5, "nan/s"])
 def test_a_rate_that_is_none(text: Any) -> None:
-    for rates in ({"client": text}, {"events": {"chat/say": text}}, {"refused": text}):
+    wrong: list[dict[str, Any]] = [{"client": text}, {"events": {"chat/say": text}}, {"refused": text}]
+    for rates in wrong:
         with pytest.raises(ConfigError, match="write it like '5/s burst 10'"):
             Rates(**rates)
 
@@ -202,18 +203,24 @@ async def test_our_client_comes_back_when_it_was_told_to() -> None:
 
 # -- crowds
 
-HERE = {"client": ("8.8.8.8", 1)}
+HERE: dict[str, Any] = {"client": ("8.8.8.8", 1)}
 
 
 def crowded(**settings: Any) -> ChannelSocket:
     return ChannelSocket(
         settings=ServerSettings(**settings),
         user_id=lambda c: c.query.get("uid"),
-        authorize=lambda c: asked.append(c) or True,
+        authorize=note,
     )
 
 
 asked: list[Any] = []
+
+
+def note(connection: Any) -> bool:
+    """The hook that a refused client is not to reach."""
+    asked.append(connection)
+    return True
 
 
 async def refused(chsk: ChannelSocket, transport: TransportName, query: str, **options: Any) -> tuple[int, str]:

@@ -48,7 +48,7 @@ async def test_nothing_that_a_client_writes_begins_a_line_of_the_log(
 async def test_a_stranger_learns_nothing_of_who_else_is_there(transport: TransportName) -> None:
     async with ChannelSocket(user_id=lambda connection: connection.query.get("uid")) as chsk:
         ada = await connect(chsk, transport, "ada")
-        told = []
+        told: list[dict[str, Any]] = []
         for token in (ada.info["session"], "made up"):
             eve = await connect(chsk, transport, f"eve-{len(told)}", hello={"session": token})
             told.append({**eve.info, "session": None, "uptime": None})

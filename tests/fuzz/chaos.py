@@ -49,6 +49,7 @@ IDS = (
     "a",
     "\ud800/\n",
 )
+DATA: tuple[Any, ...] = (None, 1, "x" * 200, {"__proto__": []}, [[[]]])
 HEADERS = (b"origin", b"referer", b"cookie", b"authorization", b"x-csrf-token", b"content-type", b"sec-fetch-site")
 
 
@@ -269,7 +270,7 @@ class Chaos:
         return hello
 
     def _event(self) -> Any:
-        data = self.random.choice((None, 1, "x" * 200, {"__proto__": []}, [[[]]]))
+        data = self.random.choice(DATA)
         return self.random.choice(([self.random.choice(IDS), data], [self.random.choice(IDS)], None, [], 7))
 
     def _packet(self) -> list[Any]:
