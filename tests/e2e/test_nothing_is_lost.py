@@ -13,7 +13,7 @@ import pytest
 
 from sente import ChannelSocket, ClientSettings, Disconnected, Message
 from sente.client import Client
-from tests.e2e.proxy import CuttingProxy
+from sente.testing import FaultProxy, Faults
 from tests.e2e.serving import SERVERS, serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
@@ -55,9 +55,10 @@ class Books:
 
 
 @asynccontextmanager
-async def behind_a_bad_line(seed: int, server: str = "uvicorn") -> AsyncIterator[tuple[Books, CuttingProxy]]:
+async def behind_a_bad_line(seed: int, server: str = "uvicorn") -> AsyncIterator[tuple[Books, FaultProxy]]:
     books = Books()
-    async with serving(books.chsk, server) as port, CuttingProxy(port, seed).running() as proxy:
+    faults = Faults(seed=seed, cut=1.0)
+    async with serving(books.chsk, server) as port, FaultProxy(port, faults=faults) as proxy:
         yield books, proxy
 
 
@@ -121,9 +122,9 @@ class NodeSpeaker:
 
 
 @asynccontextmanager
-async def python_client(port: int, transport: Transport, rate: float = 0.0) -> AsyncIterator[PythonSpeaker]:
+async def python_client(address: str, transport: Transport, rate: float = 0.0) -> AsyncIterator[PythonSpeaker]:
     async with Client(
-        f"http://127.0.0.1:{port}/chsk",
+        f"http://{address}/chsk",
         transport=transport,
         params={"uid": "ada"},
         settings=EAGER,
@@ -134,7 +135,7 @@ async def python_client(port: int, transport: Transport, rate: float = 0.0) -> A
 
 
 @asynccontextmanager
-async def node_client(port: int, transport: Transport, rate: float = 0.0) -> AsyncIterator[NodeSpeaker]:
+async def node_client(address: str, transport: Transport, rate: float = 0.0) -> AsyncIterator[NodeSpeaker]:
     node = shutil.which("node")
     assert node, "these tests need Node"
     settings = {"backoffBase": 10, "backoffCap": 50, "stable": 0}
@@ -142,7 +143,7 @@ async def node_client(port: int, transport: Transport, rate: float = 0.0) -> Asy
     process = await asyncio.create_subprocess_exec(
         node,
         str(NODE_CLIENT),
-        f"http://127.0.0.1:{port}/chsk",
+        f"http://{address}/chsk",
         transport,
         json.dumps(options),
         stdin=asyncio.subprocess.PIPE,
@@ -189,24 +190,24 @@ async def converse(books: Books, speaker: Speaker) -> None:
     assert speaker.got == everything
 
 
-async def converse_over(proxy: CuttingProxy, books: Books, speaker: Speaker) -> None:
+async def converse_over(proxy: FaultProxy, books: Books, speaker: Speaker) -> None:
     await converse(books, speaker)
-    assert proxy.cuts >= 3, "the line was too good to prove anything"
-    proxy.cutting = False
+    assert proxy.befell["cut"] >= 3, "the line was too good to prove anything"
+    proxy.heal()
     assert await speaker.ask(21) == 42
 
 
 @every_transport
 @pytest.mark.parametrize("client", [python_client, node_client])
 async def test_events_flow_both_ways_over_a_line_that_is_cut(client: Callable[..., Any], transport: Transport) -> None:
-    async with behind_a_bad_line(seed=1) as (books, proxy), client(proxy.port, transport) as speaker:
+    async with behind_a_bad_line(seed=1) as (books, proxy), client(proxy.address, transport) as speaker:
         await converse_over(proxy, books, speaker)
 
 
 @pytest.mark.parametrize("transport", ["ws", "poll"])
 @pytest.mark.parametrize("server", [server for server in SERVERS if server != "uvicorn"])
 async def test_other_servers_lose_nothing_either(server: str, transport: Literal["ws", "poll"]) -> None:
-    async with behind_a_bad_line(3, server) as (books, proxy), python_client(proxy.port, transport) as speaker:
+    async with behind_a_bad_line(3, server) as (books, proxy), python_client(proxy.address, transport) as speaker:
         await converse_over(proxy, books, speaker)
 
 
@@ -217,7 +218,7 @@ async def test_events_flow_both_ways_over_lines_that_break_on_purpose(
 ) -> None:
     random.seed(4)
     books = Books(rate / 2)
-    async with serving(books.chsk) as port, client(port, transport, rate / 2) as speaker:
+    async with serving(books.chsk) as port, client(f"127.0.0.1:{port}", transport, rate / 2) as speaker:
         await converse(books, speaker)
         assert books.chsk.stats["broken on purpose"] >= 3, "the lines were too good to prove anything"
 
@@ -227,10 +228,10 @@ async def test_events_flow_both_ways_over_lines_that_break_on_purpose(
 async def test_each_request_has_its_reply_over_a_line_that_is_cut(
     client: Callable[..., Any], transport: Transport
 ) -> None:
-    async with behind_a_bad_line(seed=2) as (books, proxy), client(proxy.port, transport) as speaker:
+    async with behind_a_bad_line(seed=2) as (books, proxy), client(proxy.address, transport) as speaker:
         for start in range(0, 60, 5):
             numbers = range(start, start + 5)
             answers = await asyncio.gather(*map(speaker.ask, numbers))
             assert answers == [2 * number for number in numbers]
         assert sorted(books.asked) == list(range(60)), "a request was handled twice, or not at all"
-        proxy.cutting = False
+        proxy.heal()

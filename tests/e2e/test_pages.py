@@ -14,10 +14,10 @@ from starlette.middleware.sessions import SessionMiddleware
 
 from sente import ChannelSocket, Message
 from sente.integrations.fastapi import channel_router
+from sente.testing import FaultProxy
 from sente.transports.script import FILE as CLIENT
 from tests.asgi import until
 from tests.demo.test_browser import ARGUMENTS, CHROMIUM
-from tests.e2e.proxy import CuttingProxy
 from tests.e2e.serving import serving
 
 pytestmark = [
@@ -238,13 +238,12 @@ async def test_a_server_that_is_replaced_in_the_middle(browser: Browser, transpo
     old, new = Site(), Site()
     async with serving(new.app) as port_of_new, visiting(browser) as context, AsyncExitStack() as life:
         port = await life.enter_async_context(serving(old.app))
-        async with CuttingProxy(port, seed=8).running() as proxy:
-            proxy.cutting = False
-            page = await visit(context, f"http://127.0.0.1:{proxy.port}/app/?transport={transport}")
+        async with FaultProxy(port) as proxy:
+            page = await visit(context, f"http://{proxy.address}/app/?transport={transport}")
             say = "let said = 0; const saying = setInterval(() => chsk.send('test/note', said++), 5);"
             await page.evaluate(f"{say} Object.assign(globalThis, {{ stop: () => (clearInterval(saying), said) }})")
             await until(lambda: len(old.got) > 20)
-            proxy.target = port_of_new
+            proxy.targets = [port_of_new]
             await life.aclose()
             await until(lambda: len(new.got) > 20)
             said = await page.evaluate("stop()")
