@@ -1,7 +1,7 @@
 """Lines that carry what is on them by themselves, and fail as planned."""
 
 from collections import Counter
-from typing import Literal
+from typing import Any, Literal
 
 from sente.protocol.route import Wanted
 from sente.protocol.settings import ClientSettings, ServerSettings
@@ -90,7 +90,7 @@ class Lines(Cores):
         wire.fate = Fate.of(self.faults(self._number))
         return wire
 
-    def put_up(self, wire: Wire, *messages: object) -> None:
+    def put_up(self, wire: Wire, *messages: Any) -> None:
         """Put messages on their way, where they may take their time, and be made twice."""
         fate = wire.fate
         if not wire.up:
@@ -101,10 +101,10 @@ class Lines(Cores):
             self.wires[-1].up_at = wire.up_at + fate.repeat
             self.befell["repeat"] += 1
 
-    def put_down(self, wire: Wire, *messages: object) -> None:
+    def put_down(self, wire: Wire, *messages: Any) -> None:
         """Put messages on their way back."""
         if not wire.down:
-            wire.down_at = max(wire.down_at, self.now + wire.fate.delay)
+            wire.down_at = self.now + wire.fate.delay + size_of(messages[:1]) / wire.fate.rate
         super().put_down(wire, *messages)
 
     def _arrivals(self) -> list[float]:
@@ -123,7 +123,7 @@ class Lines(Cores):
         if fate.carry(size) == size and not (self.move_up if way == "up" else self.move_down)(wire):
             messages.clear()  # whom it is for has left
         if way == "down":
-            wire.down_at = self.now + size / fate.rate
+            wire.down_at = self.now + size_of(list(wire.down)[:1]) / fate.rate
         if fate.end is not None:
             self.cut(wire)
             self.befell[fate.end] += 1

@@ -58,11 +58,12 @@ class ChskPair(Lines):
     Deterministic to the last byte: the same seed and the same calls do the same, and minutes pass in milliseconds.
     Either side replies to a request with what it was asked. ``str(pair)`` is what was done so far, as a test.
 
-    >>> pair = ChskPair("poll", faults=Faults(seed=7, cut=0.2, delay=0.3))
+    >>> pair = ChskPair("poll", faults=Faults(seed=7, cut=1.0, within=1000))
     >>> pair.connect()
     >>> pair.run(10)
     >>> for number in range(100):
     ...     pair.server_send("count/down", number)
+    ...     pair.run(1)
     >>> pair.settle()
     >>> pair.received == list(range(100)), pair.befell["cut"] > 0
     (True, True)

@@ -1,6 +1,8 @@
 """A TCP proxy whose lines fail as planned, in front of any server."""
 
 import asyncio
+import socket
+import struct
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -97,7 +99,7 @@ class FaultProxy:
             if (server := await self._connect(number)) is not None:
                 await self._carry(_Line(fate, client, server, self._repeat))
         finally:
-            client[1].transport.abort()
+            _reset(client[1])
         self._tasks.discard(task)  # one that failed is looked at in the end
 
     async def _connect(self, number: int) -> Stream | None:
@@ -132,7 +134,7 @@ class FaultProxy:
                 with suppress(OSError):
                     await reader.read()
             finally:
-                writer.transport.abort()
+                _reset(writer)
 
 
 class _Line:
@@ -167,7 +169,7 @@ class _Line:
             closed.cancel()
         broken.cancel()
         for writer in writers:
-            writer.transport.abort()
+            _reset(writer)
 
     async def _up(self) -> None:
         first = FirstRequest()
@@ -194,3 +196,11 @@ class _Line:
             return False
         await writer.drain()
         return True
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Cut a connection, unless it is closed: the other end is told so by RST, and not by FIN as of one that is done."""
+    if not writer.transport.is_closing():
+        line: socket.socket = writer.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

@@ -74,7 +74,11 @@ def _shown(events: Iterable[Event]) -> str:
 
 
 class ServedClient(Client):
-    """A ``Client`` that remembers what it received."""
+    """A ``Client`` that remembers what it received: what ``Served.client()`` makes::
+
+    async with Served(app) as server, server.client() as client:
+        assert (await client.received.next("chat/said")).data["by"] == "ada"
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
