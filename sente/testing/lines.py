@@ -1,13 +1,36 @@
 """Lines that carry what is on them by themselves, and fail as planned."""
 
 from collections import Counter
-from typing import Any, Literal
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from sente.protocol.route import Wanted
 from sente.protocol.settings import ClientSettings, ServerSettings
 from sente.testing.cores import STEPS, Cores, Wire, size_of
 from sente.testing.fate import NEVER, Fate
 from sente.testing.faults import GOOD, Plan
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S", bound="Lines")
+
+
+def recorded(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Note what a test does, so that it can be shown as a test; not what that does in its turn."""
+
+    @wraps(method)
+    def call(lines: S, /, *args: P.args, **options: P.kwargs) -> R:
+        if not lines.within:
+            words = [*map(repr, args), *(f"{name}={value!r}" for name, value in options.items())]
+            lines.steps.append(f"pair.{method.__name__}({', '.join(words)})")
+        lines.within += 1
+        try:
+            return method(lines, *args, **options)
+        finally:
+            lines.within -= 1
+
+    return call
 
 
 class Lines(Cores):
@@ -25,10 +48,15 @@ class Lines(Cores):
         self.faults = faults
         self.befell: Counter[str] = Counter()
         """How often which fault came about: ``cut``, ``silence``, ``repeat``, ``jump``."""
+        self.steps: list[str] = []
+        """What was done so far, as Python."""
+        self.within = 0
+        """How many recorded methods are under way."""
         self._number = 0
 
     # -- time
 
+    @recorded
     def run(self, seconds: float) -> None:
         """Let time pass, and whatever is under way arrive."""
         until = self.now + seconds
@@ -45,16 +73,19 @@ class Lines(Cores):
             raise AssertionError("the two never come to rest")
         self.now = max(self.now, until)
 
+    @recorded
     def sleep(self, seconds: float) -> None:
         """The client's computer sleeps for so long: the server's time goes on, the client's does not."""
         self.asleep = True
         self.run(seconds)
         self.asleep = False
 
+    @recorded
     def jump(self, seconds: float) -> None:
         """All clocks are found so much later, as if both processes had been suspended."""
         self.now += seconds
 
+    @recorded
     def settle(self, seconds: float = 400.0) -> None:
         """Heal the lines, and let everything come to its end: longer than any timeout by default."""
         self.heal()
@@ -62,18 +93,21 @@ class Lines(Cores):
 
     # -- what befalls them
 
+    @recorded
     def break_lines(self) -> None:
         """Every line is cut, with what is under way."""
         for wire in self.wires:
             self.cut(wire)
         self._clear_away()
 
+    @recorded
     def silence(self) -> None:
         """Every line is half-open from now on."""
         for wire in self.wires:
             wire.fate.silence = wire.fate.passed
             self.cut(wire)
 
+    @recorded
     def heal(self) -> None:
         """Nothing befalls any line from now on; what is half-open stays so."""
         self.faults = GOOD

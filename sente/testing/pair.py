@@ -1,9 +1,7 @@
 """A client and a server in memory, at the two ends of lines that fail as planned, on a clock of their own."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from sente.protocol import actions as act
 from sente.protocol.messages import Event
@@ -11,12 +9,9 @@ from sente.protocol.route import Wanted
 from sente.protocol.sessions import Client
 from sente.protocol.settings import ClientSettings, ServerSettings
 from sente.testing.books import assert_no_loss, assert_ordered
-from sente.testing.cores import STEPS, Cores
+from sente.testing.cores import STEPS
 from sente.testing.faults import GOOD, Plan
-from sente.testing.lines import Lines
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from sente.testing.lines import Lines, recorded
 
 SIZE = 20
 """Bytes that an event is said to take packed."""
@@ -33,23 +28,6 @@ class Question:
     event_id: str
     data: Any
     outcomes: list[tuple[act.Outcome, Any]] = field(default_factory=list)
-
-
-def _recorded(method: "Callable[Concatenate[ChskPair, P], R]") -> "Callable[Concatenate[ChskPair, P], R]":
-    """Note what a test does, so that it can be shown as a test."""
-
-    @wraps(method)
-    def call(pair: "ChskPair", /, *args: P.args, **options: P.kwargs) -> R:
-        if not pair._within:
-            words = [*map(repr, args), *(f"{name}={value!r}" for name, value in options.items())]
-            pair._steps.append(f"pair.{method.__name__}({', '.join(words)})")
-        pair._within += 1
-        try:
-            return method(pair, *args, **options)
-        finally:
-            pair._within -= 1
-
-    return call
 
 
 class ChskPair(Lines):
@@ -99,23 +77,24 @@ class ChskPair(Lines):
         self.losses: list[int | None] = []
         """What it was told each time it was open again: how many of the server's events it will never get."""
         self._open_questions: dict[tuple[Client | None, int], Question] = {}
-        self._steps: list[str] = []
-        self._within = 0
         options = {"faults": faults, "client": client, "server": server}
         words = [f"{name}={value!r}" for name, value in options.items() if value not in (None, GOOD)]
         self._made = f"pair = ChskPair({', '.join([repr(transport), *words])})"
 
     def __str__(self) -> str:
-        steps = self._steps[:STEPS]
-        if len(steps) < len(self._steps):
-            steps.append(f"# and {len(self._steps) - len(steps)} steps more")
+        steps = self.steps[:STEPS]
+        if len(steps) < len(self.steps):
+            steps.append(f"# and {len(self.steps) - len(steps)} steps more")
         return "\n    ".join(["def test_again() -> None:", self._made, *steps])
 
     # -- what the two say
 
-    connect = _recorded(Cores.connect)
+    @recorded
+    def connect(self) -> None:
+        """The client begins to connect."""
+        super().connect()
 
-    @_recorded
+    @recorded
     def client_send(self, event_id: str, data: Any = None) -> bool:
         """The client says an event; whether it was taken, which it is not while the line is closed."""
         taken = self.core.send(Event(event_id, data, SIZE))
@@ -124,7 +103,7 @@ class ChskPair(Lines):
         self.run_client()
         return taken
 
-    @_recorded
+    @recorded
     def client_request(self, event_id: str, data: Any = None, timeout: float = 8.0) -> Question:
         """The client asks the server. Raises ``Disconnected`` while the line is closed."""
         ref = self.core.request(Event(event_id, data, SIZE), timeout, self.now)
@@ -132,7 +111,7 @@ class ChskPair(Lines):
         self.run_client()
         return question
 
-    @_recorded
+    @recorded
     def server_send(self, event_id: str, data: Any = None, *, flush: bool = False) -> None:
         """The server says an event to the client's user."""
         if self.core.state.ever_opened:
@@ -142,7 +121,7 @@ class ChskPair(Lines):
             client.session.send(Event(event_id, data, SIZE), self.now, flush=flush)
             self.run_server(client)
 
-    @_recorded
+    @recorded
     def server_request(self, event_id: str, data: Any = None, timeout: float = 8.0) -> Question | None:
         """The server asks the client, in its newest session; ``None`` if there is none."""
         client = next(reversed(list(self.sessions)), None)
@@ -158,25 +137,21 @@ class ChskPair(Lines):
         self.questions.append(question)
         return question
 
-    @_recorded
+    @recorded
     def prefer(self, transport: Wanted) -> None:
         """The client uses another transport from now on."""
         self.core.prefer(transport, self.now)
         self.run_client()
 
-    drain = _recorded(Cores.drain)
+    @recorded
+    def drain(self) -> None:
+        """The server takes leave of its clients."""
+        super().drain()
 
-    restart_server = _recorded(Cores.restart_server)
-
-    # -- time, and what befalls lines
-
-    run = _recorded(Lines.run)
-    sleep = _recorded(Lines.sleep)
-    jump = _recorded(Lines.jump)
-    break_lines = _recorded(Lines.break_lines)
-    silence = _recorded(Lines.silence)
-    heal = _recorded(Lines.heal)
-    settle = _recorded(Lines.settle)
+    @recorded
+    def restart_server(self) -> None:
+        """The server's process is gone, with all it knew, and another one is there."""
+        super().restart_server()
 
     # -- what must hold
 

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -45,7 +45,7 @@ class FaultProxy:
     def __init__(self, *targets: int | str, faults: Plan = GOOD) -> None:
         if not targets:
             raise ConfigError("FaultProxy: where to? For example FaultProxy(8000), or FaultProxy('10.0.0.7:8000')")
-        self.targets = list(targets)
+        self.targets: Sequence[int | str] = targets
         """Where connections are passed on to, in turn. Change it, and the next ones go elsewhere."""
         self.faults = faults
         self.address = ""
