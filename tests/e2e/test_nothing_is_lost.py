@@ -30,6 +30,7 @@ class Speaker(Protocol):
 
     got: list[int]
 
+    def prefer(self, transport: Transport) -> None: ...
     async def say(self, number: int) -> bool: ...
     async def ask(self, number: int) -> Any: ...
 
@@ -68,6 +69,9 @@ class PythonSpeaker:
         self.got: list[int] = []
         client.on("count/down", self.got.append)
 
+    def prefer(self, transport: Transport) -> None:
+        self.client.prefer(transport)
+
     async def say(self, number: int) -> bool:
         return self.client.send("count/up", number)
 
@@ -105,6 +109,9 @@ class NodeSpeaker:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(command).encode() + b"\n")
 
+    def prefer(self, transport: Transport) -> None:
+        self._command(cmd="prefer", transport=transport)
+
     async def say(self, number: int) -> bool:
         self._command(cmd="send", id="count/up", data=number)
         return await self._sent.get()
@@ -122,24 +129,29 @@ class NodeSpeaker:
 
 
 @asynccontextmanager
-async def python_client(address: str, transport: Transport, rate: float = 0.0) -> AsyncIterator[PythonSpeaker]:
+async def python_client(
+    address: str, transport: Transport, rate: float = 0.0, uid: str = "ada", **options: Any
+) -> AsyncIterator[PythonSpeaker]:
     async with Client(
         f"http://{address}/chsk",
         transport=transport,
-        params={"uid": "ada"},
+        params={"uid": uid},
         settings=EAGER,
         connect_timeout=30,
         simulated_bad_connection_rate=rate,
+        **options,
     ) as client:
         yield PythonSpeaker(client)
 
 
 @asynccontextmanager
-async def node_client(address: str, transport: Transport, rate: float = 0.0) -> AsyncIterator[NodeSpeaker]:
+async def node_client(
+    address: str, transport: Transport, rate: float = 0.0, uid: str = "ada", **more: Any
+) -> AsyncIterator[NodeSpeaker]:
     node = shutil.which("node")
     assert node, "these tests need Node"
     settings = {"backoffBase": 10, "backoffCap": 50, "stable": 0}
-    options = {"params": {"uid": "ada"}, "settings": settings, "badConnectionRate": rate}
+    options = {"params": {"uid": uid}, "settings": settings, "badConnectionRate": rate, **more}
     process = await asyncio.create_subprocess_exec(
         node,
         str(NODE_CLIENT),
