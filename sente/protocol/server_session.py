@@ -53,14 +53,17 @@ from sente.protocol.settings import ServerSettings
 class Tombstone:
     """What is known of a session that ended: enough to say what its client lost (§4)."""
 
-    unacknowledged: tuple[int, ...]
-    """Numbers of events not known to have arrived."""
+    acknowledged: int
+    """How far the client had acknowledged."""
+    said: int
+    """What waited for it then, a bit for each number from there on: 1 if it is an event of the application. Thousands
+    of sessions may be remembered, each with thousands of numbers."""
     received: int
     """How far the session had received."""
 
     def lost(self, ack: int) -> int:
         """How many events a client missed that had received up to ``ack``."""
-        return sum(n > ack for n in self.unacknowledged)
+        return (self.said >> max(0, ack - self.acknowledged)).bit_count()
 
 
 class ServerSession:
@@ -243,9 +246,9 @@ class ServerSession:
     def tombstone(self) -> Tombstone:
         """What to remember of the session once it has ended."""
         outbox = self._talk.outbox
-        sent = [n for n, item in outbox.sent_above(0) if _is_said(item)]
-        waiting = [n for n, item in enumerate(outbox.waiting(), outbox.next) if _is_said(item)]
-        return Tombstone((*sent, *waiting), self._talk.inbox.top)
+        items = [item for _, item in outbox.sent_above(0)] + outbox.waiting()
+        said = sum(1 << place for place, item in enumerate(items) if _is_said(item))
+        return Tombstone(outbox.acked, said, self._talk.inbox.top)
 
     # -- the driver's side
 

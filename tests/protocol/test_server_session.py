@@ -1,5 +1,6 @@
 """The server's side of a session, packet by packet, with a clock of our own."""
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -383,8 +384,19 @@ def test_a_client_that_never_reads_costs_its_outbox_and_no_more() -> None:
         driver.pass_time(0)
     assert driver.session.ended
     stone = driver.session.tombstone()
-    assert stone.unacknowledged == (1, 2, 3, 4)
-    assert stone.lost(2) == 2
+    assert [stone.lost(got) for got in range(6)] == [4, 3, 2, 1, 0, 0]
+
+
+def test_what_is_remembered_of_an_ended_session_is_small() -> None:
+    """Thousands are remembered, of clients that never read, too."""
+    driver = Driver()
+    driver.hello()
+    for _ in range(4000):
+        driver.session.send(PUSH, driver.now)
+    driver.session.close(4410, "gone", driver.now, word="expired")
+    stone = driver.session.tombstone()
+    assert sys.getsizeof(stone.said) < 600
+    assert (stone.lost(0), stone.lost(2)) == (4000, 3998)
 
 
 def test_an_event_larger_than_the_client_takes_ends_the_session_and_counts_as_lost() -> None:
@@ -499,7 +511,8 @@ def test_the_latest_do_not_count_as_lost() -> None:
     driver.pass_time(0.03)
     driver.session.send(price(2), driver.now)
     driver.session.close(4410, "gone", driver.now, word="expired")
-    assert driver.session.tombstone().unacknowledged == (2,)
+    stone = driver.session.tombstone()
+    assert [stone.lost(got) for got in range(4)] == [1, 1, 0, 0]
 
 
 def big(seq: int, size: int = 100) -> Events:
