@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from sente import ChannelSocket, Disconnected, Message, RequestFailed, RequestTimeout
+from sente import ChannelSocket, Disconnected, Limits, Message, RequestFailed, RequestTimeout, ServerSettings
 from sente.packers.negotiation import BUILT_IN
 
 BATCH = 100
@@ -30,7 +30,15 @@ class Books:
             self.wrong.append(complaint)
 
 
-chsk = app = ChannelSocket(packers=",".join(BUILT_IN), user_id=lambda connection: connection.query.get("uid"))
+settings = ServerSettings(drain=0.5, limits=Limits(outbox=1_000, outbox_bytes=256 * 1024))
+"""What a client that never reads may cost is what the crowd is about; the rest is as by default."""
+
+chsk = app = ChannelSocket(
+    packers=",".join(BUILT_IN),
+    user_id=lambda connection: connection.query.get("uid"),
+    settings=settings,
+    classic="json",
+)
 books: dict[Any, Books] = {}
 
 
@@ -87,11 +95,15 @@ async def stop(msg: Message) -> dict[str, Any]:
 
 
 @chsk.on("soak/noise")
-async def noise(msg: Message) -> int:
-    """Push to everyone, readers and others."""
-    for _ in range(msg.data["times"]):
-        chsk.broadcast("soak/noise", "x" * msg.data["size"])
-    return chsk.stats["ended slow"]
+async def noise(msg: Message) -> None:
+    """Push so many KB to everyone, readers and others."""
+    for _ in range(msg.data):
+        chsk.broadcast("soak/noise", "x" * 1024)
+
+
+@chsk.on("soak/echo")
+async def echo(msg: Message) -> Any:
+    return msg.data
 
 
 @chsk.on("soak/stats")
