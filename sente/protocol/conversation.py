@@ -40,6 +40,8 @@ class Conversation:
         self._most_bytes = limits.backlog_bytes + limits.window_bytes + limits.body
         self.asked: set[int] = set()
         """Requests of the other side without reply."""
+        self.leaving = False
+        """Whether this side may end before everything is handled: then what is not is not acknowledged either."""
         self._server = server  # whose batches do without seq, so that they are shared
         self._told = 0  # the last acknowledgement given
         self._owed_since: float | None = None
@@ -154,7 +156,7 @@ class Conversation:
     @property
     def _tellable(self) -> int:
         """How far this side has taken charge: held back while handlers lag, so that in time the sender waits."""
-        if self.backlog_bytes > self.limits.backlog_bytes:
+        if self.backlog_bytes > self.limits.backlog_bytes or (self.leaving and self.backlog):
             return self._told
         behind = self.backlog - self.limits.backlog
         return self.inbox.top if behind <= 0 else max(self._told, self.inbox.top - behind)

@@ -218,6 +218,7 @@ class ServerSession:
     def drain(self, retry_after: float, now: float) -> None:
         """End the session with a last word as soon as nothing is open: the client comes back after ``retry_after``."""
         self._retry_after = retry_after
+        self._talk.leaving = True
         self._flush_at = now
         self._advance(now)
 
@@ -355,7 +356,7 @@ class ServerSession:
         """Say what is due, acknowledge what is due, and take leave if draining."""
         if self._ended or not self._links.attached:
             return
-        leaving = self._retry_after is not None and self._take_leave(now)
+        leaving = self._retry_after is not None and self._take_leave(self._retry_after, now)
         if self._flush_at == NEVER and self._talk.outbox.unsent:
             self._flush_at = now  # the window was full, or the last body: there may be room now
         if now >= self._flush_at:
@@ -367,13 +368,12 @@ class ServerSession:
         if leaving:
             self.close(1001, "the server restarts", now, word="drained")
 
-    def _take_leave(self, now: float) -> bool:
+    def _take_leave(self, retry_after: float, now: float) -> bool:
         """When draining and nothing is open, put the last word; whether it is put."""
         talk = self._talk
-        assert self._retry_after is not None
         if talk.asked or talk.backlog or len(talk.outbox) or len(self._requests):
             return False
-        word = {"ack": talk.inbox.top, "lost": 0, "retry_after": round(self._retry_after * 1000)}
+        word = {"ack": talk.inbox.top, "lost": 0, "retry_after": round(retry_after * 1000)}
         self.send(Event(BYE, word), now, flush=True)
         return True
 

@@ -29,7 +29,6 @@ FOREVER = "3600"
 
 
 APPLICATION = "tests.e2e.draining_app:app"
-APPLICATION = "tests.e2e.draining_app:app"
 ENDS = {"uvicorn": -signal.SIGTERM, "hypercorn": 0, "granian": 0}
 
 
@@ -51,7 +50,9 @@ class Server:
 
 
 @asynccontextmanager
-async def running(name: str = "uvicorn", *, drain: str = "3", app: str = APPLICATION) -> AsyncIterator[Server]:
+async def running(
+    name: str = "uvicorn", *, drain: str = "3", app: str = APPLICATION, handled: str = ""
+) -> AsyncIterator[Server]:
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *COMMANDS[name].format(app=app, port=port).split()),
@@ -59,7 +60,7 @@ async def running(name: str = "uvicorn", *, drain: str = "3", app: str = APPLICA
         stderr=STDOUT,
         start_new_session=True,
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "DRAIN": drain},
+        env={**os.environ, "DRAIN": drain, "HANDLED": handled},
     )
     try:
         server = Server(process, f"127.0.0.1:{port}")

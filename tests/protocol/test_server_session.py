@@ -439,6 +439,21 @@ def test_draining_waits_for_what_is_open_and_takes_leave() -> None:
     assert driver.session.tombstone().lost(0) == 0
 
 
+def test_draining_acknowledges_only_what_is_handled() -> None:
+    """At the deadline what waits for a handler is dropped: its client must not take it for received."""
+    driver = Driver()
+    driver.hello("poll")
+    driver.session.drain(1.5, driver.now)
+    *_, answer = driver.exchange(say(1, 1), say(2, 2))
+    assert answer == Answer(2, {"ack": 0, "seq": 1})
+    driver.session.handled(driver.now)
+    assert driver.exchange() == [Answer(3, {"ack": 0, "seq": 1})], "one of the two is not"
+    driver.session.handled(driver.now)
+    *_, answer = driver.exchange()
+    assert isinstance(answer, Answer)
+    assert answer.head["ack"] == 2
+
+
 def test_draining_waits_for_the_next_poll() -> None:
     driver = Driver()
     driver.hello("poll")

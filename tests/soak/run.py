@@ -96,7 +96,7 @@ def table(result: dict[str, Any]) -> str:
             "",
             f"{many['clients']:,} clients that never read, {many['rounds']} times over, under constant pushes: the "
             f"server takes {many['MiB before']} MiB without them, {many['MiB at most']} MiB at most with them; "
-            f"{many['MiB halfway']} MiB halfway and {many['MiB in the end']} MiB in the end. A request of a client that "
+            f"{many['MiB halfway']} MiB halfway, {many['MiB in the end']} MiB in the end. A request of a client that "
             f"reads takes {calm['median']} ms without them (99 of 100 take {calm['p99']} ms at most), and "
             f"{stormy['median']} ms ({stormy['p99']} ms) while they are there.",
         ]
