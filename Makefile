@@ -10,7 +10,7 @@ FULLY_COVERED = sente/protocol/*,sente/packers/*,sente/events/*
 OLDEST_FASTAPI := $(shell sed -n 's/.*"fastapi>=\([0-9.]*\)".*/\1/p' pyproject.toml)
 
 .SILENT:
-.PHONY: help demo test oldest bench check fmt clean
+.PHONY: help demo test soak oldest bench check fmt clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,10 @@ test: .make/dev $(CLIENT) ## run every test and hold the coverage
 	.venv/bin/coverage run -m pytest
 	echo "==> Asking for full branch coverage of $(FULLY_COVERED)"
 	.venv/bin/coverage report --include='$(FULLY_COVERED)' --fail-under=100
+
+soak: .make/dev $(CLIENT) ## cut lines 13,000 times while events flow, and let clients never read, for ten minutes
+	echo "==> Soaking"
+	.venv/bin/python -m tests.soak.run
 
 oldest: .make/oldest ## run what touches FastAPI with the oldest version that pyproject.toml allows
 	echo "==> Testing with FastAPI $(OLDEST_FASTAPI)"

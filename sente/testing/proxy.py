@@ -35,7 +35,7 @@ class FaultProxy:
     no protocol, but for ``Repeat``, which reads the first request of a connection.
 
     Args:
-        targets: Ports of this machine, or ``"host:port"``. One that refuses is passed over for the next.
+        targets: Ports of this machine, ``"host:port"`` or ``"http://host:port"``. One that refuses is passed over.
         faults: What befalls the n-th connection. ``Jump`` is beyond a proxy: a ``ConfigError`` at the end says so.
 
     Raises:
@@ -104,7 +104,7 @@ class FaultProxy:
 
     async def _connect(self, number: int) -> Stream | None:
         for turn in range(len(self.targets)):
-            host, _, port = str(self.targets[(number + turn) % len(self.targets)]).rpartition(":")
+            host, _, port = str(self.targets[(number + turn) % len(self.targets)]).rpartition("/")[2].rpartition(":")
             with suppress(OSError):
                 return await asyncio.open_connection(host or "127.0.0.1", int(port))
         return None

@@ -177,7 +177,7 @@ async def test_several_servers_take_turns_and_one_that_is_gone_is_passed_over() 
                 return await reader.read(1)
 
         assert [await who(), await who()] == [b"1", b"1"]
-        proxy.targets = [one.port, f"127.0.0.1:{two.port}"]
+        proxy.targets = [f"http://127.0.0.1:{one.port}", f"127.0.0.1:{two.port}"]
         assert sorted([await who(), await who()]) == [b"1", b"2"]
         proxy.targets = [free_port(), one.port]
         assert [await who(), await who()] == [b"1", b"1"]
