@@ -19,7 +19,7 @@ SHARES = {"cut": 0.3, "silence": 0.05, "delay": 0.4, "slow": 0.1, "repeat": 0.3,
 EVERYTHING: dict[str, Any] = SHARES | {"within": 3000, "seconds": 0.5}
 
 
-def talk(pair: ChskPair, turns: int = 30) -> None:
+def talk(pair: ChskPair, turns: int = 20) -> None:
     """Both say numbers and ask for some, while time passes, and then until all is well."""
     pair.connect()
     pair.run(3)
@@ -267,3 +267,12 @@ def test_silence_is_not_healed() -> None:
     assert pair.received == []
     pair.settle()
     assert pair.received == ["x" * 1000]
+
+
+def test_two_that_never_come_to_rest_are_told_from_a_long_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sente.testing.lines.STEPS", 100)
+    pair = opened("poll")
+    pair.run(3_000)
+    monkeypatch.setattr(pair, "_carry_all", lambda: 1)
+    with pytest.raises(AssertionError, match="never come to rest"):
+        pair.run(1)
