@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -111,7 +111,7 @@ async def _settle(number: int, task: "asyncio.Task[Any]") -> None:
 
 
 @asynccontextmanager
-async def switching(speaker: Speaker, way: Way, seed: int) -> Any:
+async def switching(speaker: Speaker, way: Way, seed: int) -> AsyncIterator[None]:
     """Where it is mixed: now WebSocket, now polling."""
     chance = random.Random(seed)
 

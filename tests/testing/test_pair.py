@@ -276,3 +276,21 @@ def test_two_that_never_come_to_rest_are_told_from_a_long_time(monkeypatch: pyte
     monkeypatch.setattr(pair, "_carry_all", lambda: 1)
     with pytest.raises(AssertionError, match="never come to rest"):
         pair.run(1)
+
+
+@over_both
+def test_whoever_only_listens_acknowledges_and_is_never_waited_for(transport: TransportName) -> None:
+    """Three windows of events one way, and nothing the other way that could take an acknowledgement along."""
+    pair = opened(transport)
+    for number in range(800):
+        pair.server_send("a/b", number)
+    pair.run(4)
+    assert pair.received == list(range(800))
+    pair.run(6)
+    (client,) = pair.sessions
+    assert client.session.kept == (0, 0)
+    for number in range(200):
+        assert pair.client_send("a/b", number)
+    pair.run(6)
+    assert len(pair.core._dialogue.talk.outbox) == 0
+    pair.check()
