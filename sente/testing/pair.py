@@ -1,5 +1,6 @@
 """A client and a server in memory, at the two ends of lines that fail as planned, on a clock of their own."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,13 +113,14 @@ class ChskPair(Lines):
         return question
 
     @recorded
-    def server_send(self, event_id: str, data: Any = None, *, flush: bool = False) -> None:
-        """The server says an event to the client's user."""
-        if self.core.state.ever_opened:
-            self.pushed.append(data)
-        self.sessions.addressed(self.uid, self.now)
+    def server_send(self, event_id: str, data: Any = None, *, flush: bool = False, key: Hashable | None = None) -> None:
+        """The server says an event to the client's user. Of those with one ``key`` only the latest has to arrive."""
+        if key is None:
+            self.sessions.addressed(self.uid, self.now)
+            if self.core.state.ever_opened:
+                self.pushed.append(data)
         for client in list(self.sessions):
-            client.session.send(Event(event_id, data, SIZE), self.now, flush=flush)
+            client.session.send(Event(event_id, data, SIZE, key=key), self.now, flush=flush)
             self.run_server(client)
 
     @recorded

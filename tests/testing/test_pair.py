@@ -294,3 +294,28 @@ def test_whoever_only_listens_acknowledges_and_is_never_waited_for(transport: Tr
     pair.run(6)
     assert len(pair.core._dialogue.talk.outbox) == 0
     pair.check()
+
+
+def test_a_flood_waits_for_the_window() -> None:
+    """On a line with a second each way no more than a window comes before the first acknowledgement can be back."""
+    pair = opened("ws", faults=Script({1: [Delay(1.0)]}))
+    for number in range(2000):
+        pair.server_send("a/b", number, flush=True)
+        pair.client_send("a/b", number)
+    pair.run(1.5)
+    assert len(pair.received) == len(pair.heard) == 256
+    pair.settle()
+    assert pair.received == pair.heard == list(range(2000))
+    pair.check()
+
+
+@over_both
+def test_of_events_with_a_key_only_the_latest_arrives(transport: TransportName) -> None:
+    pair = opened(transport)
+    pair.break_lines()
+    for number in range(1, 50):
+        pair.server_send("a/price", number, key="a")
+    pair.server_send("a/b", 50)
+    pair.settle()
+    pair.check()
+    assert pair.received == [49, 50]
