@@ -7,6 +7,8 @@ import pytest
 
 from tests.testing.test_served import run_pytest
 
+pytestmark = pytest.mark.timeout(240)  # up to three pytests, one after the other
+
 PAIR = """
 import pytest
 pytest_plugins = ["sente.testing.plugin"]
