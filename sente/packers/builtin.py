@@ -131,6 +131,13 @@ def hashable(value: Any) -> Any:
     return value
 
 
+def read_ratio(rep: list[Any]) -> Fraction:
+    """A fraction of two whole numbers; of text, ``Fraction`` would take an exponent and work out its digits."""
+    if [type(part) for part in rep] != [int, int]:
+        raise UnpackError("a ratio is a list of two whole numbers")
+    return Fraction(*rep)
+
+
 def read_set(rep: list[Any]) -> set[Any]:
     """A set. Members given twice are refused."""
     if type(rep) is list:
@@ -214,7 +221,7 @@ RAISE: Mapping[str, Raise] = {
     "set": read_set,
     "cmap": read_pairs,
     "list": read_list,
-    "ratio": lambda rep: Fraction(*rep),
+    "ratio": read_ratio,
     ":": Keyword,
     "$": Symbol,
     "r": Uri,
