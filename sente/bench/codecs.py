@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from sente.errors import ConfigError
 from sente.interfaces import Packer, VariedPacker, offer
 from sente.packers.handlers import TypeHandler
 from sente.packers.negotiation import BUILT_IN, for_peer, get, read_offer
@@ -64,8 +65,11 @@ def _built_in(text: str, types: Sequence[TypeHandler[Any]]) -> Codec:
 def _every_name() -> Iterator[str]:
     """Those with capabilities thrice: for a peer without any, with MessagePack only, and with all."""
     for name in BUILT_IN:
+        try:
+            packer = get(name)
+        except ConfigError:  # its library is not installed
+            continue
         yield name
-        packer = get(name)
         if isinstance(packer, VariedPacker):
             yield f"{name}+msgpack"
             yield offer(packer)

@@ -94,10 +94,7 @@ class MsgpackPacker:
 
     def pack_plain(self, value: Any) -> bytes | None:
         """The value, if it has bytes and what JSON has words for, and nothing else; else ``None``."""
-        try:
-            return ormsgpack.packb(value, None, ASK)
-        except TypeError:
-            return None
+        return plain_form(value)
 
     def part(self, value: Any, /) -> bytes:
         """A value to be joined with others: packed."""
@@ -258,6 +255,19 @@ def is_finite(packed: bytes) -> bool:
         else:
             return not NOT_FINITE.search(packed)
     return True
+
+
+def plain_form(value: Any) -> bytes | None:
+    r"""The msgpack of a value that has what JSON has words for, bytes, NaN and the infinities, and nothing else; else
+    ``None``. Keys are str; a bytearray or a memoryview is as good as bytes.
+
+    >>> plain_form([None, b"a"]), plain_form([{1}]), plain_form({1: 2})
+    (b'\x92\xc0\xc4\x01a', None, None)
+    """
+    try:
+        return ormsgpack.packb(value, None, ASK)
+    except (TypeError, RecursionError):
+        return None
 
 
 def is_plain(value: Any, default: Callable[[Any], Any] | None = None) -> bool:

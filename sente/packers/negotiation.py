@@ -17,8 +17,18 @@ from sente.packers.transit import TransitPacker
 from sente.packers.transit_json import TransitJsonPacker
 from sente.packers.transit_msgpack import TransitMsgpackPacker
 
+
+def _cbor(types: Iterable[TypeHandler[Any]]) -> Packer:
+    try:
+        from sente.packers.cbor import CborPacker
+    except ImportError as error:
+        raise ConfigError(f"packers: {error}") from error
+    return CborPacker(types=types)
+
+
 BUILT_IN: Mapping[str, Callable[..., Packer]] = {
     "auto": AutoPacker,
+    "cbor": _cbor,
     "edn": EdnPacker,
     "json": JsonPacker,
     "msgpack": MsgpackPacker,
@@ -45,7 +55,7 @@ def get(name: str, *, types: Iterable[TypeHandler[Any]] = ()) -> Packer:
     '[1,2]'
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is none of that name, or its library is not installed.
     """
     if name not in BUILT_IN:
         raise ConfigError(f"packers: there is no packer {name!r}; built in: {', '.join(BUILT_IN)}")

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from sente import Char, ConfigError, Keyword, PackError, Symbol, TaggedValue, UnpackError, Uri
+from sente.packers.cbor import CborPacker
 from sente.packers.edn import EdnPacker
 from sente.packers.json import JsonPacker
 from sente.packers.msgpack import MsgpackPacker
@@ -20,7 +21,8 @@ from sente.packers.transit import TransitPacker
 from tests.packers.examples import same
 from tests.packers.test_negotiation import Reversed
 
-TRANSIT, MSGPACK, JSON, EDN = TransitPacker(), MsgpackPacker(), JsonPacker(), EdnPacker()
+TRANSIT, MSGPACK, CBOR = TransitPacker(), MsgpackPacker(), CborPacker()
+JSON, EDN = JsonPacker(), EdnPacker()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -145,7 +147,7 @@ class MyId(UUID):
 
 
 def test_subclasses_are_what_they_extend() -> None:
-    for packer in (TRANSIT, MSGPACK, EDN):
+    for packer in (TRANSIT, MSGPACK, CBOR, EDN):
         assert packer.unpack(packer.pack([MyId(int=1)])) == [UUID(int=1)]
         assert packer.unpack(packer.pack([bytearray(b"x"), memoryview(b"y")])) == [b"x", b"y"]
 
@@ -163,7 +165,7 @@ def test_subclasses_are_what_they_extend() -> None:
     ],
 )
 def test_what_has_no_form_in_any_format(value: Any, says: str) -> None:
-    for packer in (TRANSIT, MSGPACK, EDN):
+    for packer in (TRANSIT, MSGPACK, CBOR, EDN):
         with pytest.raises(PackError, match=says):
             packer.pack(value)
 
@@ -194,7 +196,7 @@ def deep(levels: int) -> Any:
     return value
 
 
-@pytest.mark.parametrize("packer", [JSON, TRANSIT, MSGPACK, EDN], ids=lambda packer: packer.name)
+@pytest.mark.parametrize("packer", [JSON, TRANSIT, MSGPACK, CBOR, EDN], ids=lambda packer: packer.name)
 def test_depth(packer: Any) -> None:
     assert packer.unpack(packer.pack(deep(240)))
     with pytest.raises(PackError, match="deep"):
@@ -205,7 +207,7 @@ def near_the_end_of_the_stack(call: Callable[[], Any], levels: int) -> Any:
     return call() if levels == 0 else near_the_end_of_the_stack(call, levels - 1)
 
 
-@pytest.mark.parametrize("packer", [JSON, TRANSIT, MSGPACK], ids=lambda packer: packer.name)
+@pytest.mark.parametrize("packer", [JSON, TRANSIT, MSGPACK, CBOR], ids=lambda packer: packer.name)
 def test_where_the_stack_ends(packer: Any) -> None:
     depth = 0
     frame = sys._getframe()
@@ -216,7 +218,7 @@ def test_where_the_stack_ends(packer: Any) -> None:
     with pytest.raises(PackError, match=r"deep|key of type"):
         near_the_end_of_the_stack(lambda: packer.pack(hard), levels)
     wire = "[" * 200 + '"~:a"' + "]" * 200 if isinstance(packer.pack(1), str) else b"\x91" * 200 + b"\xcc\x01"
-    if packer is not JSON:
+    if packer not in (JSON, CBOR):  # cbor2 needs no stack
         with pytest.raises(UnpackError, match="deep"):
             near_the_end_of_the_stack(lambda: packer.unpack(wire), levels)
 

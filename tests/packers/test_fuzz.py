@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sente import Char, Keyword, Symbol, TaggedValue, UnpackError, Uri
 from sente.packers.auto import AutoPacker
+from sente.packers.cbor import CborPacker
 from sente.packers.compressed import CODINGS, compress
 from sente.packers.json import JsonPacker
 from sente.packers.limits import UnpackLimits
@@ -21,10 +22,13 @@ from sente.packers.transit import TransitPacker
 from tests.packers.examples import same
 
 TRANSIT, MSGPACK, AUTO, JSON = TransitPacker(), MsgpackPacker(), AutoPacker(), JsonPacker()
+CBOR, SORTED = CborPacker(), CborPacker(deterministic=True)
 
-every_packer = pytest.mark.parametrize("packer", [JSON, TRANSIT, MSGPACK, AUTO], ids=lambda packer: packer.name)
+every_packer = pytest.mark.parametrize("packer", [JSON, TRANSIT, MSGPACK, CBOR, AUTO], ids=lambda packer: packer.name)
 typed_packers = pytest.mark.parametrize(
-    "packer", [TRANSIT, MSGPACK, AUTO, *(AUTO.for_peer({coding}) for coding in CODINGS)], ids=lambda packer: packer.name
+    "packer",
+    [TRANSIT, MSGPACK, CBOR, AUTO, *(AUTO.for_peer({coding}) for coding in CODINGS)],
+    ids=lambda packer: packer.name,
 )
 
 letters = st.characters(exclude_categories=["Cs"])
@@ -92,6 +96,8 @@ def test_what_is_packed_is_unpacked(packer: Any, value: Any) -> None:
 def test_the_fast_ways_write_what_the_exact_ones_do(value: Any) -> None:
     assert TRANSIT.part(value) == TRANSIT._pack_exactly(value)
     assert same(MSGPACK.unpack(MSGPACK.pack(value)), MSGPACK.unpack(MSGPACK._exact(value, 0)))
+    assert CBOR.pack(value) == CBOR._exact(value)
+    assert SORTED.pack(value) == SORTED._exact(value) == SORTED.pack(SORTED.unpack(CBOR.pack(value)))
 
 
 @given(value=plain_values)

@@ -14,7 +14,7 @@ from sente import ConfigError, PackError, TaggedValue, TypeHandler, UnpackError
 from sente.packers import get
 from tests.packers.examples import MONEY, Money
 
-NAMES = ["transit", "msgpack", "auto", "edn"]
+NAMES = ["transit", "msgpack", "cbor", "auto", "edn"]
 every_packer = pytest.mark.parametrize("name", NAMES)
 
 

@@ -37,7 +37,7 @@ def test_names_objects_or_both() -> None:
     [
         ("", "name at least one"),
         ([], "name at least one"),
-        ("xml", "no packer 'xml'; built in: auto, edn, json, msgpack, transit"),
+        ("xml", "no packer 'xml'; built in: auto, cbor, edn, json, msgpack, transit"),
         ("json,json", "twice"),
     ],
 )

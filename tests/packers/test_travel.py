@@ -11,7 +11,7 @@ from sente.packers.json import JsonPacker
 from sente.packers.transit import TransitPacker
 from tests.packers.examples import MONEY, VALUES, expected, same
 
-PACKERS = ["auto", "msgpack", "transit", "edn"]
+PACKERS = ["auto", "cbor", "msgpack", "transit", "edn"]
 
 over_both = pytest.mark.parametrize("transport", ["ws", "poll"])
 

@@ -15,10 +15,10 @@ from tests.packers.node import Node
 
 FORMATS = Path(__file__).parent.parent.parent / "docs" / "reference" / "formats.md"
 
-TYPED = [get(name, types=[MONEY]) for name in ("transit", "msgpack", "edn", "auto")]
+TYPED = [get(name, types=[MONEY]) for name in ("transit", "msgpack", "cbor", "edn", "auto")]
 TYPED.append(AutoPacker(types=[MONEY]).for_peer(()))
 
-every_packer = pytest.mark.parametrize("packer", TYPED, ids=["transit", "msgpack", "edn", "auto", "auto as text"])
+every_packer = pytest.mark.parametrize("packer", TYPED, ids=["transit", "msgpack", "cbor", "edn", "auto", "auto as text"])
 
 
 @every_packer
