@@ -62,7 +62,7 @@ THIRD_PARTY = {
     "typing_extensions": {"sente.protocol.messages"},
     "uvicorn": {"sente.cli", "sente.demo", "sente.integrations.uvicorn"},
     "websockets": {"sente.transports.client_websocket", "sente.integrations.uvicorn"},
-    "zstandard": {"sente.packers.compressed"},
+    "zstandard": {"sente.packers.codings"},
 }
 
 # The core takes time and chance as arguments, and does nothing to the world.

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from sente.errors import ConfigError
 from sente.interfaces import Wire
-from sente.packers.compressed import CODINGS, compress, inflate, is_compressed
+from sente.packers.codings import CODINGS, inflate, is_compressed, shrunk
 from sente.packers.handlers import TypeHandler
 from sente.packers.limits import UnpackLimits
 from sente.packers.msgpack import MsgpackPacker, is_finite
@@ -168,10 +168,7 @@ class AutoPacker:
         if coding is None or len(part) < SMALL:
             return part
         raw = part.encode() if isinstance(part, str) else part
-        if _is_dense(raw, coding):
-            return part
-        compressed = compress(raw, coding)
-        return compressed if len(compressed) < 0.9 * len(raw) else part
+        return shrunk(raw, coding) or part
 
     def _formed(self, value: Any) -> tuple[str, Wire, str]:
         """Form, packed value and reason."""
@@ -242,11 +239,3 @@ class AutoPacker:
 
 def _size(wire: Wire) -> int:
     return len(wire) if isinstance(wire, bytes) else len(wire.encode())
-
-
-def _is_dense(raw: bytes, coding: str) -> bool:
-    """Whether a long frame surely does not shrink: photos and the like. Told by its middle."""
-    if len(raw) < 8 * SMALL:
-        return False
-    middle = raw[len(raw) // 2 :][:SMALL]
-    return len(compress(middle, coding)) > 0.95 * len(middle)

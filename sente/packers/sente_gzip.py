@@ -13,7 +13,7 @@ from typing import Any
 
 from sente.errors import ConfigError, UnpackError
 from sente.interfaces import JoinablePacker, Packer, VariedPacker, Wire, joinable
-from sente.packers.compressed import compress, gunzip
+from sente.packers.codings import compress, gunzip
 from sente.packers.limits import UnpackLimits
 
 RAW, GZIP = 0, 1

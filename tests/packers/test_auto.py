@@ -12,7 +12,7 @@ from sente import ConfigError, PackError
 from sente.interfaces import FormPacker, JoinablePacker, VariedPacker, offer
 from sente.packers import get
 from sente.packers.auto import AutoPacker, Payload, best
-from sente.packers.compressed import CODINGS, is_compressed
+from sente.packers.codings import CODINGS, is_compressed
 from sente.packers.negotiation import choose, packers
 from tests.packers.examples import MONEY, Money
 

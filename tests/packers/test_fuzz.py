@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sente import Char, Keyword, Symbol, TaggedValue, UnpackError, Uri
 from sente.packers.auto import AutoPacker
 from sente.packers.cbor import CborPacker
-from sente.packers.compressed import CODINGS, compress
+from sente.packers.codings import CODINGS, compress
 from sente.packers.json import JsonPacker
 from sente.packers.limits import UnpackLimits
 from sente.packers.msgpack import MsgpackPacker
@@ -318,7 +318,7 @@ def test_zstd_that_does_not_say_its_size() -> None:
 
 
 def test_without_zstandard_zstd_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sente.packers.compressed.CODINGS", ("gzip",))
+    monkeypatch.setattr("sente.packers.codings.CODINGS", ("gzip",))
     with pytest.raises(UnpackError, match=r"sente-channels\[zstd\]"):
         AUTO.unpack(compress(b"[1]", "zstd"))
 
