@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sente.packers.cbor import CborPacker
 from sente.packers.edn import EdnPacker
 from sente.packers.msgpack import MsgpackPacker
 from sente.packers.transit import TransitPacker
@@ -15,12 +16,13 @@ from tests.packers.examples import MONEY, VALUES, expected, same
 
 ROOT = Path(__file__).parent.parent.parent
 MSGPACK, TRANSIT = MsgpackPacker(types=[MONEY]), TransitPacker(types=[MONEY])
-EDN = EdnPacker(types=[MONEY])
+CBOR, EDN = CborPacker(types=[MONEY]), EdnPacker(types=[MONEY])
 
 # An object of JavaScript has string keys only, beyond 2^53 a number of it is a float, and a Date has milliseconds.
 PACKED = [
     name for name in VALUES if name not in {"dict with scalar keys", "int beyond 2^53", "datetime with microseconds"}
 ]
+CBOR_PACKED = [name for name in VALUES if name != "datetime with microseconds"]
 PLAIN: list[Any] = [
     [None, True, False, 0, -1, 255, 65536, -40_000, 2**40, 1.5, -0.25, 1e300],
     {"text": "先手 😀", "nested": [[], {}, [{"a": ["~x", "^y", "`z"]}]]},
@@ -35,6 +37,7 @@ def answers() -> dict[str, list[Any]]:
         pytest.skip("node is not installed")
     task = {
         "packed": [MSGPACK.pack(VALUES[name]).hex() for name in PACKED],
+        "cborPacked": [CBOR.pack(VALUES[name]).hex() for name in CBOR_PACKED],
         "tagged": [TRANSIT.pack([VALUES[name]]) for name in VALUES],
         "edns": [EDN.pack([VALUES[name]]) for name in VALUES],
         "values": PLAIN,
@@ -55,6 +58,11 @@ def answers() -> dict[str, list[Any]]:
 def test_msgpack_reads_and_writes_the_same(answers: dict[str, list[Any]]) -> None:
     for name, again in zip(PACKED, answers["packed"], strict=True):
         assert same(MSGPACK.unpack(bytes.fromhex(again)), expected(name)), name
+
+
+def test_cbor_reads_and_writes_the_same(answers: dict[str, list[Any]]) -> None:
+    for name, again in zip(CBOR_PACKED, answers["cborPacked"], strict=True):
+        assert same(CBOR.unpack(bytes.fromhex(again)), expected(name)), name
 
 
 # transit-js keeps milliseconds, makes characters strings, and writes the key 1.5 as the whole number "~i1.5".
@@ -85,8 +93,9 @@ def with_keywords(value: Any) -> Any:
 
 
 def test_what_they_pack_is_read(answers: dict[str, list[Any]]) -> None:
-    written = (answers["msgpack"], answers["transit"], answers["edn"])
-    for value, packed, tagged, edn in zip(PLAIN, *written, strict=True):
+    written = (answers["msgpack"], answers["cbor"], answers["transit"], answers["edn"])
+    for value, packed, cbor, tagged, edn in zip(PLAIN, *written, strict=True):
         assert MSGPACK.unpack(bytes.fromhex(packed)) == value
+        assert CBOR.unpack(bytes.fromhex(cbor)) == value
         assert TRANSIT.unpack(tagged) in (value, [value])
         assert with_keywords(EDN.unpack(edn)) == value
