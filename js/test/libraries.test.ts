@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode, encode, ExtData } from "@msgpack/msgpack";
+import { Encoder, Tag } from "cbor-x";
 import transit from "transit-js";
 import { auto, Decimal, Keyword, Sym, TaggedValue, Uri, UUID } from "../src/index.js";
+import { cbor } from "../src/packers/cbor.js";
 import { msgpack } from "../src/packers/msgpack.js";
 import { anyValue, chance, UUID_TEXT, VALUES } from "./values.js";
 
@@ -84,4 +86,33 @@ test("@msgpack/msgpack: bytes, dates and 64 bit", () => {
   assert.deepEqual(Buffer.from(msgpack.pack(integers) as Uint8Array), Buffer.from(encode(integers, { useBigInt64: true })));
   assert.deepEqual(msgpack.unpack(encode([1.5, 0.1], { forceFloat32: true })), [1.5, Math.fround(0.1)]);
   assert.deepEqual(decode(msgpack.pack(new Keyword("a")) as Uint8Array), new ExtData(7, Uint8Array.of(0x61)));
+});
+
+const cborX = new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false });
+
+test("cbor-x: what needs no tag is the same in both", () => {
+  let compared = 0;
+  for (let seed = 1; seed <= 5000; seed++) {
+    const value = anyValue(chance(seed));
+    if (!isPlain(value)) continue;
+    assert.deepEqual(cbor.unpack(cborX.encode(value)), value);
+    if (/\d{10}|-0/.test(JSON.stringify(value))) continue; // whole numbers beyond 32 bit it writes as floats, -0 as 0
+    compared += 1;
+    assert.deepEqual(cborX.decode(cbor.pack(value) as Uint8Array), value);
+    assert.deepEqual(Buffer.from(cbor.pack(value) as Uint8Array), cborX.encode(value), `seed ${seed}`);
+  }
+  assert.ok(compared > 200, String(compared));
+});
+
+test("cbor-x: bytes, sets, large integers, dates and other tags", () => {
+  for (const value of [VALUES.bytes, new Set([1, new Set(["a"])]), [2n ** 53n, 2n ** 64n, -(2n ** 64n) - 1n, -(2n ** 63n)]]) {
+    assert.deepEqual(Buffer.from(cbor.pack(value) as Uint8Array), cborX.encode(value));
+    assert.deepEqual(cborX.decode(cbor.pack(value) as Uint8Array), value);
+  }
+  for (const date of VALUES.dates as Date[]) {
+    assert.deepEqual(cborX.decode(cbor.pack(date) as Uint8Array), date);
+    assert.deepEqual(cbor.unpack(cborX.encode(date)), date);
+  }
+  const id = cborX.decode(cbor.pack(new UUID(UUID_TEXT)) as Uint8Array) as Tag;
+  assert.deepEqual([id.tag, cbor.unpack(cborX.encode(id))], [37, new UUID(UUID_TEXT)]);
 });

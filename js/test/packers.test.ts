@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { auto, Decimal, json, Keyword, PackError, type Packer, TaggedValue, UnpackError, UUID, type Wire } from "../src/index.js";
+import { cbor } from "../src/packers/cbor.js";
 import { msgpack } from "../src/packers/msgpack.js";
 import { chosen, offer } from "../src/packers/packer.js";
 import { anyValue, chance, UUID_TEXT, VALUES } from "./values.js";
 
-const TYPED = { auto: auto(), msgpack, "auto with msgpack": auto({ msgpack }) };
+const TYPED = { auto: auto(), cbor, msgpack, "auto with msgpack": auto({ msgpack }) };
 const ALL = { ...TYPED, json };
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
 const through = (packer: Packer, value: unknown): unknown => packer.unpack(packer.pack(value));
@@ -208,6 +209,72 @@ test("whatever text comes, auto reads it or says UnpackError", () => {
     }
     try {
       auto().unpack(text.join(""));
+    } catch (error) {
+      assert.ok(error instanceof UnpackError, String(error));
+    }
+  }
+});
+
+test("CBOR's tags are those of Python", () => {
+  const form = (value: unknown): string => Buffer.from(cbor.pack(value) as Uint8Array).toString("hex");
+  assert.equal(form(new Set([1, 2])), "d90102820102");
+  assert.equal(form(new UUID(UUID_TEXT)), `d82550${UUID_TEXT.replaceAll("-", "")}`);
+  assert.equal(form(new Decimal("1.50")), "c482211896");
+  assert.equal(form(new Decimal("-0")), "d81b826166622d30");
+  assert.equal(form(new Keyword("ab")), "d81b82613a626162");
+  assert.equal(form(2n ** 64n), "c249010000000000000000");
+  assert.equal(form(-(2n ** 64n)), "3bffffffffffffffff");
+  assert.equal(form(new TaggedValue("ratio", [1, 3])), "d81e820103");
+  assert.equal(form(new TaggedValue("time/date", "2026-01-02")), "d903ec6a323032362d30312d3032");
+  assert.equal(form(new TaggedValue("r", "x")), "d8206178");
+  assert.equal(form(new Map([[[1], 2]])), "a1810102");
+  assert.equal(form(-0), "fb8000000000000000");
+  assert.equal(form([2 ** 32, -(2 ** 40)]), "821b00000001000000003b000000ffffffffff");
+});
+
+for (const text of ["0", "-1", "1.50", "0.000001", "1E-7", "-1.23E+5", "0.00", "1E+3", "12E2", "1.", "-0.0", "NaN", "1".repeat(950)]) {
+  test(`CBOR: the decimal number ${text.slice(0, 20)}`, () => {
+    assert.deepEqual(through(cbor, new Decimal(text)), new Decimal(text));
+  });
+}
+
+for (const [bytes, value] of [
+  ["d9d9f7 01", 1],
+  ["c1 20", new Date(-1000)],
+  ["c1 fb 3fe0000000000000", new Date(500)],
+  ["83 f9 3e00 f9 8001 f9 fc00", [1.5, -(2 ** -24), -Infinity]],
+  ["9f 5f 41 01 42 0203 ff 7f 61 61 63 e58588 ff ff", [Uint8Array.of(1, 2, 3), "a先"]],
+  ["bf 61 61 9f ff 61 62 f7 ff", { a: [], b: null }],
+  ["1b 0000000000000001", 1],
+  ["3b ffffffffffffffff", -(2n ** 64n)],
+] as const) {
+  test(`CBOR of others: ${bytes}`, () => assert.deepEqual(cbor.unpack(hex(bytes)), value));
+}
+
+for (const bytes of [
+  "", "18", "1c", "1f", "3f", "61", "61ff", "5f6161ff", "5f5fff", "7f61", "9f", "9bffffffffffffffff", "bbffffffffffffffff00", "df01",
+  "5bffffffffffffffff", "ff", "81ff", "bf01ff", "e0", "f8ff", "0101", "d81c81d81d00", "d8236161", "d81900", "d90100 80", "81d9d9f701",
+  "c06161", "c001", "c16161", "c1fb7ff0000000000000", "c28101", `c2590179${"ff".repeat(377)}`, "c4820161 31", "c401", "d81b80", "d81b820101",
+  "d82001", "d8254100", "d9010201", "d903ec01", "81".repeat(300), "c1".repeat(300),
+]) {
+  test(`cbor does not read ${bytes.slice(0, 40)}`, () => assert.throws(() => cbor.unpack(hex(bytes)), UnpackError));
+}
+
+test("CBOR as deep as Python reads it", () => {
+  const nested = (depth: number): unknown => (depth ? [nested(depth - 1)] : new Decimal("1.5"));
+  assert.deepEqual(through(cbor, nested(250)), nested(250));
+  assert.throws(() => cbor.pack(nested(251)), PackError);
+  assert.throws(() => cbor.unpack("[]"), UnpackError);
+  assert.throws(() => cbor.pack([{ a: Symbol("a") }]), /value\[0\]\.a/);
+});
+
+test("whatever bytes come, cbor reads them or says UnpackError", () => {
+  for (let seed = 1; seed <= 3000; seed++) {
+    const random = chance(seed);
+    const packed = cbor.pack(anyValue(random, 3)) as Uint8Array;
+    for (let i = 0; i < 3; i++) packed[Math.floor(random() * packed.length)] = random() * 256;
+    try {
+      cbor.unpack(packed.subarray(0, 1 + random() * packed.length));
     } catch (error) {
       assert.ok(error instanceof UnpackError, String(error));
     }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { auto, Decimal, json, Keyword, PackError, TaggedValue, type TypeHandler, UnpackError, UUID } from "../src/index.js";
 import { packersOf } from "../src/options.js";
+import { cbor } from "../src/packers/cbor.js";
 import { msgpack } from "../src/packers/msgpack.js";
 import { UUID_TEXT } from "./values.js";
 
@@ -67,7 +68,7 @@ test("a handler of a tag that is built in takes and gives what stands for it her
     constructor(readonly ms: number) {}
   }
   const INSTANT: TypeHandler<Instant> = { tag: "t", type: Instant, encode: ({ ms }) => new Date(ms), decode: (date: Date) => new Instant(date.getTime()) };
-  for (const packer of packersOf({ packers: [auto(), msgpack], types: [INSTANT] })) {
+  for (const packer of packersOf({ packers: [auto(), cbor, msgpack], types: [INSTANT] })) {
     assert.deepEqual(packer.unpack(packer.pack([new Instant(5)])), [new Instant(5)]);
     assert.deepEqual(packer.unpack(packer.pack([new Date(5)])), [new Instant(5)]);
   }

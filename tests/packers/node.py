@@ -34,6 +34,14 @@ class Node:
             case answer:
                 raise AssertionError(answer)
 
+    def refused(self, packer: str, wire: str | bytes) -> str:
+        """Why it is not unpacked."""
+        match self._ask(packer, wire):
+            case {"error": error}:
+                return str(error)
+            case answer:
+                raise AssertionError(answer)
+
     def _ask(self, packer: str, wire: str | bytes, *, show: bool = False) -> Any:
         assert self._process.stdin
         assert self._process.stdout

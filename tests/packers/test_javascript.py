@@ -12,8 +12,9 @@ from sente.packers.negotiation import for_peer, get
 from sente.values import Keyword, TaggedValue
 from tests.packers.examples import MONEY, VALUES, expected, same
 from tests.packers.node import Node
+from tests.packers.test_cbor import HOSTILE, VECTORS
 
-PACKERS = ["auto", "auto+msgpack", "msgpack"]
+PACKERS = ["auto", "auto+msgpack", "cbor", "msgpack"]
 every_packer = pytest.mark.parametrize("packer", PACKERS)
 
 # What examples.py has no room for in its table.
@@ -125,3 +126,17 @@ def test_whatever_it_is(node: Node, packer: str, value: Any) -> None:
 def test_plain_json(node: Node) -> None:
     value = [{"a": [1, 1.5, None, True, "先手"], "__proto__": 1}]
     assert get("json").unpack(node.again("json", get("json").pack(value))) == value
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["hex"][:40])
+def test_the_vectors_of_the_rfc_of_cbor(node: Node, vector: Any) -> None:
+    wire, cbor = bytes.fromhex(vector["hex"]), get("cbor")
+    if "refused" in vector:
+        assert node.refused("cbor", wire).startswith("UnpackError")
+    else:
+        assert alike(cbor.unpack(wire), cbor.unpack(node.again("cbor", wire)))
+
+
+@pytest.mark.parametrize("wire", [wire for says, wires in HOSTILE.items() if "means nothing" in says for wire in wires])
+def test_tags_that_mean_nothing_in_cbor(node: Node, wire: str) -> None:
+    assert "means nothing here" in node.refused("cbor", bytes.fromhex(wire))
