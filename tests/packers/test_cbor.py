@@ -216,6 +216,14 @@ def test_depth_that_is_written_is_read(shape: str, hard: bool) -> None:
         CBOR.unpack(b"\x81" * 20 + packed)
 
 
+def test_a_list_that_would_end_the_stack_of_cbor2() -> None:
+    value: Any = 1
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(PackError, match="deep"):
+        CBOR.pack(value)
+
+
 HOSTILE = {
     "tag 28 means nothing": ["d81c 81 d81d 00", "d81c 01"],
     "tag 29 means nothing": ["d81d 00"],

@@ -40,17 +40,20 @@ def test_the_contract_of_json() -> None:
 
 
 def table() -> str:
-    json, msgpack, edn = (get(name, types=[MONEY]) for name in ("json", "msgpack", "edn"))
+    json, msgpack, cbor, edn = (get(name, types=[MONEY]) for name in ("json", "msgpack", "cbor", "edn"))
     transit = TransitPacker(types=[MONEY])
-    head = ["Python", "json", "transit, auto as text", "msgpack", "edn", "back in Python", "in JavaScript", "from json"]
+    formats = ["json", "transit, auto as text", "msgpack", "cbor", "edn"]
+    head = ["Python", *formats, "back in Python", "in JavaScript", "from json"]
     rows = [head, ["---"] * len(head)]
     node = Node()
     for name, value in VALUES.items():
-        text, packed = transit.part(value), msgpack.pack(value)
-        assert isinstance(packed, bytes)
+        text, packed, third = transit.part(value), msgpack.pack(value), cbor.pack(value)
+        assert isinstance(packed, bytes) and isinstance(third, bytes)
         back = "the same" if same(value, expected(name)) else type(expected(name)).__name__
-        there, *others = (node.shown(packer, wire) for packer, wire in (("auto", text), ("msgpack", packed)))
-        assert others == [there], name
+        there, *others = (
+            node.shown(packer, wire) for packer, wire in (("auto", text), ("msgpack", packed), ("cbor", third))
+        )
+        assert others == [there, there], name
         try:
             plain = code(json.pack(value))
             from_json = node.shown("json", json.pack(value))
@@ -60,6 +63,7 @@ def table() -> str:
             plain,
             code(text),
             code(packed.hex(" "), 35),
+            code(third.hex(" "), 35),
             code(edn.pack(value)),
             back,
             code(there),
