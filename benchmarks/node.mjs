@@ -42,8 +42,9 @@ const reviver = (Uuid, Decimal) => (_, value) => {
 /** The packers of this project, with its own classes; they are built by `make bench`. */
 const ours = (name) => async () => {
   const { auto, Decimal, json, UUID } = await import("../js/dist/index.js");
+  const { cbor } = await import("../js/dist/packers/cbor.js");
   const { msgpack } = await import("../js/dist/packers/msgpack.js");
-  const packer = { json, auto: auto(), "auto+msgpack": auto({ msgpack }), msgpack }[name];
+  const packer = { json, auto: auto(), "auto+msgpack": auto({ msgpack }), msgpack, cbor }[name];
   const { version } = JSON.parse(readFileSync(new URL("../js/package.json", import.meta.url), "utf8"));
   return {
     name: `sente-client ${name}`,
@@ -131,7 +132,7 @@ const transit = (type, name) => async () => {
   return { name, version: versionOf("transit-js"), pack: (v) => writer.write(v), unpack: (w) => reader.read(w) };
 };
 
-const OURS = ["json", "auto", "auto+msgpack", "msgpack"];
+const OURS = ["json", "auto", "auto+msgpack", "msgpack", "cbor"];
 const PEERS = [
   ...OURS.map((name) => [`sente-client ${name}`, ours(name), "npm run build in js/"]),
   ["JSON (Node)", json],

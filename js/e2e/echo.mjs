@@ -2,9 +2,10 @@
 
 import { WebSocket } from "ws";
 import { auto, connect, json } from "../dist/index.js";
+import { cbor } from "../dist/packers/cbor.js";
 import { msgpack } from "../dist/packers/msgpack.js";
 
-const known = { auto: auto(), "auto+msgpack": auto({ msgpack }), msgpack, json };
+const known = { auto: auto(), "auto+msgpack": auto({ msgpack }), msgpack, cbor, json };
 const [url, transport, packers] = process.argv.slice(2);
 
 const chsk = connect(url, { transport, WebSocket, packers: packers.split(",").map((name) => known[name]) });
