@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from uuid import UUID, SafeUUID
 
 from sente.errors import PackError, UnpackError
-from sente.packers.limits import DIGITS, TWICE
+from sente.packers.limits import COLLISIONS, DIGITS, TWICE
 from sente.values import Char, Extension, Keyword, Symbol, TaggedValue, Uri
 
 Lower: TypeAlias = Callable[[Any], Any]
@@ -131,6 +131,18 @@ def hashable(value: Any) -> Any:
     return value
 
 
+def scattered(keys: list[Any]) -> list[Any]:
+    """The same, which may be hashed without losing much time.
+
+    Raises:
+        UnpackError: too many of them have the same hash.
+        TypeError: one of them cannot be hashed; if there are many.
+    """
+    if len(keys) > COLLISIONS and len(keys) - len(set(map(hash, keys))) > COLLISIONS:
+        raise UnpackError("too many keys, or members of a set, have the same hash")
+    return keys
+
+
 def read_ratio(rep: list[Any]) -> Fraction:
     """A fraction of two whole numbers; of text, ``Fraction`` would take an exponent and work out its digits."""
     if [type(part) for part in rep] != [int, int]:
@@ -142,9 +154,9 @@ def read_set(rep: list[Any]) -> set[Any]:
     """A set. Members given twice are refused."""
     if type(rep) is list:
         try:
-            value = set(rep)
+            value = set(scattered(rep))
         except TypeError:
-            value = set(map(hashable, rep))
+            value = set(scattered(list(map(hashable, rep))))
         if len(value) == len(rep):
             return value
     raise UnpackError("a set is a list of members, each named once; a keyword is the same member as its name")
@@ -161,8 +173,13 @@ def read_pairs(rep: list[Any]) -> dict[Any, Any]:
     """A map from keys and values in turn. Keys given twice are refused."""
     if type(rep) is not list or len(rep) % 2:
         raise UnpackError("a map needs a value for each key")
-    value = dict(zip(map(hashable, rep[::2]), rep[1::2], strict=True))
-    if 2 * len(value) != len(rep):
+    return as_map(list(map(hashable, rep[::2])), rep[1::2])
+
+
+def as_map(keys: list[Any], values: list[Any]) -> dict[Any, Any]:
+    """A map of as many keys, which can be hashed, and values. Keys given twice are refused."""
+    value = dict(zip(scattered(keys), values, strict=True))
+    if len(value) != len(keys):
         raise UnpackError(TWICE)
     return value
 

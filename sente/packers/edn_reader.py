@@ -14,7 +14,7 @@ from operator import length_hint
 from typing import Any, Final, NoReturn
 
 from sente.errors import UnpackError
-from sente.packers.builtin import hashable
+from sente.packers.builtin import hashable, scattered
 from sente.packers.edn_words import (
     CHARACTER,
     CONSTANTS,
@@ -169,9 +169,9 @@ class _Reading:
             space = _namespace(opening)
             keys = [_qualified(space, key) for key in keys]
         try:
-            value = dict(zip(keys, items[1::2], strict=True))
+            value = dict(zip(scattered(keys), items[1::2], strict=True))
         except TypeError:
-            value = dict(zip(keys := [*map(hashable, keys)], items[1::2], strict=True))
+            value = dict(zip(scattered(keys := [*map(hashable, keys)]), items[1::2], strict=True))
         return value if len(value) == len(keys) else _refuse_twice(keys)
 
     def _applied(self, items: list[Any]) -> list[Any]:
@@ -272,9 +272,9 @@ def _qualified(space: str, key: Any) -> Any:
 
 def _set(items: list[Any]) -> set[Any]:
     try:
-        value = set(items)
+        value = set(scattered(items))
     except TypeError:
-        value = set(items := [*map(hashable, items)])
+        value = set(scattered(items := [*map(hashable, items)]))
     return value if len(value) == len(items) else _refuse_twice(items)
 
 

@@ -19,6 +19,10 @@ NESTED_EXTENSIONS = 16
 
 TWICE = "a key is given twice; a keyword is the same key as the string of its name"
 
+COLLISIONS = 100
+"""Members of a set, or keys of a map, whose hash others have too: each is compared with all of those. By chance there
+are a few; strangers can choose UUIDs, large integers and tuples so that all are the same, and 100 KB take seconds."""
+
 HALF_CHARACTER = "str with half a character cannot be packed: a lone surrogate"
 
 

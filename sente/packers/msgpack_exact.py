@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from sente.errors import UnpackError
-from sente.packers.builtin import hashable
-from sente.packers.limits import DEPTH, TWICE
+from sente.packers.builtin import as_map, hashable
+from sente.packers.limits import DEPTH
 
 Extension: TypeAlias = Callable[[int, bytes], Any]
 """What an extension's code and content stand for."""
@@ -113,13 +113,11 @@ class Reader:
 
     def _map(self, size: int, depth: int) -> dict[Any, Any]:
         self._enter(depth)
-        value: dict[Any, Any] = {}
+        keys, values = [], []
         for _ in range(size):
-            key = self._key(depth - 1)
-            if key in value:
-                raise UnpackError(TWICE)
-            value[key] = self.value(depth - 1)
-        return value
+            keys.append(self._key(depth - 1))
+            values.append(self.value(depth - 1))
+        return as_map(keys, values)
 
     def _key(self, depth: int) -> Any:
         return hashable(self.value(depth))

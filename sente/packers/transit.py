@@ -11,8 +11,8 @@ from typing import Any
 
 from sente.errors import UnpackError
 from sente.interfaces import Wire
-from sente.packers.builtin import hashable
-from sente.packers.limits import TWICE, too_deep
+from sente.packers.builtin import as_map, hashable
+from sente.packers.limits import too_deep
 from sente.packers.msgpack import is_plain
 from sente.packers.text import TextPacker, as_utf8, read_text, write_text
 from sente.packers.transit_cache import CachingReader
@@ -174,10 +174,7 @@ class TransitPacker(TextPacker):
         if not marked:
             return plain
         keys = [hashable(read_scalar(key, self._types)) if key[:1] in MARKS else key for key in plain]
-        value = dict(zip(keys, plain.values(), strict=True))
-        if len(value) != len(plain):
-            raise UnpackError(TWICE)
-        return value
+        return as_map(keys, list(plain.values()))
 
     def _composite(self, mark: str, rep: Any) -> Any:
         return read_composite(mark[2:], self._restored(rep), self._types)

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from sente.errors import UnpackError
-from sente.packers.builtin import EPOCH, hashable, read_utc, read_uuid
+from sente.packers.builtin import EPOCH, as_map, hashable, read_utc, read_uuid
 from sente.packers.handlers import OWN_FORMS, Types
-from sente.packers.limits import TWICE, too_deep
+from sente.packers.limits import too_deep
 from sente.packers.transit_scalars import MARKS, is_scalar, read_composite, read_scalar, rep_of, write_key, write_scalar
 from sente.values import TaggedValue
 
@@ -214,15 +214,14 @@ class CachingReader:
     def _map(self, keys: list[Any], values: list[Any]) -> dict[Any, Any]:
         if len(keys) != len(values):
             raise UnpackError("a map needs a value for each key")
-        value: dict[Any, Any] = {}
-        for name, inner in zip(keys, values, strict=True):
+        read: list[Any] = []
+        for at, (name, inner) in enumerate(zip(keys, values, strict=True)):  # in this order, as the cache is filled
             key = self._text(name, key=True) if type(name) is str else self.value(name)
             if type(key) is Tag:
                 raise UnpackError(f"the tag {key[:40]!r} stands where there is nothing to tag")
-            value[key if type(key) is str else hashable(key)] = self.value(inner)
-        if len(value) != len(keys):
-            raise UnpackError(TWICE)
-        return value
+            read.append(key if type(key) is str else hashable(key))
+            values[at] = self.value(inner)
+        return as_map(read, values)
 
     def _composite(self, tag: Tag, rep: Any) -> Any:
         return read_composite(str(tag), self.value(rep), self._types)

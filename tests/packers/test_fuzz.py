@@ -6,6 +6,7 @@ import zlib
 from contextlib import suppress
 from datetime import UTC, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -138,6 +139,34 @@ def test_a_changed_byte_of_what_is_compressed(coding: str, value: Any, at: int, 
     wire[at % len(wire)] = byte
     with suppress(UnpackError):
         AUTO.unpack(bytes(wire))
+
+
+ALIKE = [UUID(int=number * (2**61 - 1)) for number in range(1, 2**15)]  # all of the same hash
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        TRANSIT.pack({"~": ALIKE}).replace('{"~~":', '{"~#set":'),
+        TRANSIT.pack({"~": [*ALIKE, 1]}).replace('{"~~":', '{"~#cmap":'),
+        "{" + ",".join(f'"~u{value}":1' for value in ALIKE) + "}",
+        b"\xc9" + (18 * len(ALIKE) + 3).to_bytes(4) + b"\x05" + bytes(MSGPACK.pack(ALIKE)),
+        b"\xde\x7f\xff" + b"".join(MSGPACK.pack(value) + b"\x01" for value in ALIKE),
+    ],
+    ids=["Transit set", "Transit cmap", "Transit map", "msgpack set", "msgpack map"],
+)
+@pytest.mark.timeout(10)
+def test_what_is_chosen_to_collide_takes_no_time(wire: Any) -> None:
+    """Each new key would be compared with all before it: minutes, for what 32 000 are."""
+    packer: Any = TRANSIT if isinstance(wire, str) else MSGPACK
+    with pytest.raises(UnpackError, match="have the same hash"):
+        packer.unpack(wire)
+
+
+@typed_packers
+def test_a_few_that_collide_are_taken(packer: Any) -> None:
+    value = [{*ALIKE[:100], *map(str, range(500))}, dict.fromkeys(ALIKE[:100], 1), {*ALIKE[:90], *range(1000)}]
+    assert packer.unpack(packer.pack(value)) == value
 
 
 SMALL = UnpackLimits(size=2000, containers=900)
