@@ -16,8 +16,9 @@ tag    holds
 
 cbor2 writes and reads; what it leaves open is looked at here. It writes more types than these, lists so deep that the
 stack ends, and has tags that make cycles and compile patterns. So it gets nothing but what was surely plain, or was
-made so here, and reads no tags but these. It stops where a value ends, so that is read as the first of two. Simple
-values, of which ``undefined`` is one, it makes objects of its own; where there may be some, ``survey`` finds them.
+made so here, and reads no tags but these. It stops where a value ends, so that is read as the first of two. What it
+cannot be left alone with goes the exact way, where ``survey`` replaces it beforehand: keys that are no strings, and
+``undefined``, which is a simple value.
 """
 
 import os
@@ -31,8 +32,18 @@ from uuid import UUID
 from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
 from sente.packers.blame import blame
-from sente.packers.builtin import EPOCH, LOWER, read_decimal, read_set, read_utc, read_uuid, utc_text, uuid_of
-from sente.packers.cbor_survey import may_be_simple, survey, too_many
+from sente.packers.builtin import (
+    EPOCH,
+    LOWER,
+    read_decimal,
+    read_pairs,
+    read_set,
+    read_utc,
+    read_uuid,
+    utc_text,
+    uuid_of,
+)
+from sente.packers.cbor_survey import ARRAY, MAP, PAIRS, PAIRS_HEAD, head_of, may_be_simple, survey, too_many
 from sente.packers.handlers import TypeHandler, Types
 from sente.packers.limits import BITS, DEPTH, HALF_CHARACTER, UnpackLimits, too_deep
 from sente.packers.msgpack import plain_form
@@ -44,7 +55,7 @@ try:
 except ImportError as error:
     raise ImportError('the packer "cbor" needs cbor2 6.3: pip install "sente-channels[cbor]"') from error
 
-ARRAY, MAP, SET = 0x80, 0xA0, 258
+SET = 258
 SELF_DESCRIBED = bytes.fromhex("d9d9f7")
 """Tag 55799: this is CBOR. Means nothing, and may stand at the beginning."""
 
@@ -114,7 +125,7 @@ class CborPacker:
 
     def join(self, parts: Sequence[bytes], /) -> bytes:
         """The packed list of values that were packed one by one."""
-        return _head(ARRAY, len(parts)) + b"".join(parts)
+        return head_of(ARRAY, len(parts)) + b"".join(parts)
 
     def frame(self, part: bytes, /) -> bytes:
         """What travels: the part as it is."""
@@ -166,7 +177,7 @@ class CborPacker:
         if not self._deterministic or all(type(key) is str for key in plain):
             return plain  # cbor2 sorts by length first, which for strings is the same
         pairs = sorted((self._written(key), self._written(inner)) for key, inner in plain.items())
-        return _Written(_head(MAP, len(pairs)) + b"".join([half for pair in pairs for half in pair]))
+        return _Written(head_of(MAP, len(pairs)) + b"".join([half for pair in pairs for half in pair]))
 
     def _tagged(self, value: TaggedValue, depth: int) -> Any:
         tag, rep = value.tag, value.rep
@@ -197,27 +208,38 @@ class CborPacker:
         if isinstance(wire, str):
             raise UnpackError("not CBOR: a text frame")
         self._limits.check_size(wire)
-        raw = wire.removeprefix(SELF_DESCRIBED)
-        if too_many(raw, self._limits.containers):
-            return self._read(survey(raw, self._limits.containers))
-        value = self._read(raw)
-        if plain_form(value) is not None or not may_be_simple(raw):
-            return value
-        cleared = survey(raw, self._limits.containers)
-        return value if cleared == raw else self._read(cleared)
+        raw, most = wire.removeprefix(SELF_DESCRIBED), self._limits.containers
+        read = False
+        value: Any = None
+        if not too_many(raw, most):
+            try:
+                value = self._read(raw, READ_DEPTH)
+                read = True
+            except Exception:  # of cbor2, or of what it called: the exact way says why, or reads it
+                pass
+            if read and (plain_form(value) is not None or not may_be_simple(raw)):
+                return value
+        seen, undefined = survey(raw, most)
+        return value if read and not undefined else self._exactly(seen)
 
-    def _read(self, raw: bytes) -> Any:
+    def _exactly(self, seen: bytes) -> Any:
         try:
-            value, end = cbor2.loads(
-                b"\x82" + raw + END_WRITTEN,
-                semantic_decoders=self._tags,
-                object_hook=_no_key,
-                max_depth=READ_DEPTH,
-                allow_duplicate_keys=False,
-            )
-        except Exception as error:  # cbor2 has errors of its own, wraps those of others, and lets some through
-            ours = next((e for e in (error, error.__cause__) if isinstance(e, UnpackError)), None)
+            return self._read(seen, READ_DEPTH + min(READ_DEPTH, seen.count(PAIRS_HEAD)))  # a map is two there
+        except UnpackError:
+            raise
+        except Exception as error:  # cbor2 wraps the errors of what it calls, and lets some through
+            ours = error.__cause__ if isinstance(error.__cause__, UnpackError) else None
             raise ours or UnpackError(f"not CBOR: {error}") from error
+
+    def _read(self, raw: bytes, depth: int) -> Any:
+        """What cbor2 reads, if keys are strings; the others can be chosen to collide."""
+        value, end = cbor2.loads(
+            b"\x82" + raw + END_WRITTEN,
+            semantic_decoders=self._tags,
+            max_depth=depth,
+            allow_duplicate_keys=False,
+            strict_hashable_types=True,
+        )
         if end != END:
             raise UnpackError("not CBOR: something follows the value")
         return value
@@ -258,24 +280,6 @@ class _Tags(dict[int, Callable[[Any, bool], Any]]):
 
     def __missing__(self, tag: int) -> Callable[[Any, bool], Any]:
         raise UnpackError(f"CBOR tag {tag} means nothing here")
-
-
-def _no_key(value: Any, immutable: bool) -> Any:
-    if immutable:
-        raise UnpackError("dict can be neither a key nor a member of a set")
-    return value
-
-
-def _head(major: int, size: int) -> bytes:
-    """What an array or map begins with.
-
-    >>> _head(ARRAY, 23).hex(), _head(MAP, 500).hex()
-    ('97', 'b901f4')
-    """
-    if size < 24:
-        return bytes([major | size])
-    power = (size > 0xFF) + (size > 0xFFFF)
-    return bytes([major | 24 + power]) + size.to_bytes(1 << power)
 
 
 def _write_integer(value: int) -> int:
@@ -372,5 +376,6 @@ READ: Mapping[int, Callable[[Types, Any, bool], Any]] = {
     32: lambda types, rep, immutable: types.raise_("r", _read_text(rep)),
     37: _built_in("u", _read_uuid),
     SET: _read_set,
+    PAIRS: lambda types, rep, immutable: read_pairs(rep),
     1004: lambda types, rep, immutable: types.raise_("time/date", _read_text(rep)),
 }

@@ -24,7 +24,7 @@ from sente.packers import get
 from sente.packers.cbor import CborPacker
 from sente.packers.limits import UnpackLimits
 from tests.packers.examples import Colour, same
-from tests.packers.test_fuzz import values
+from tests.packers.test_fuzz import ALIKE, values
 
 CBOR, SORTED = CborPacker(), CborPacker(deterministic=True)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -91,7 +91,7 @@ def test_what_is_written(value: Any, packed: str) -> None:
         ("bf 9f 01 ff 61 61 ff", {(1,): "a"}),
         ("d8 1b 82 64 636d6170 82 01 02", {1: 2}),
         ("d8 1b 82 63 736574 81 01", {1}),
-        ("a1 d8 1b 82 63 612f62 81 01 02", {TaggedValue("a/b", (1,)): 2}),
+        ("a1 d8 1b 82 63 612f62 01 02", {TaggedValue("a/b", 1): 2}),
         ("19 0001", 1),
         ("b9 0001 61 61 01", {"a": 1}),
     ],
@@ -199,13 +199,15 @@ def until_it_is_too_deep(value: Any, step: Callable[[Any], Any]) -> tuple[Any, b
 
 
 @pytest.mark.parametrize("hard", [False, True])
-@pytest.mark.parametrize("shape", ["list", "tagged", "set", "mixed"])
+@pytest.mark.parametrize("shape", ["list", "tagged", "set", "map", "map with other keys", "mixed"])
 def test_depth_that_is_written_is_read(shape: str, hard: bool) -> None:
     value: Any = {1} if hard else 1
     steps: dict[str, Callable[[Any], Any]] = {
         "list": lambda value: [value],
         "tagged": lambda value: TaggedValue("a/b", value),
         "set": lambda value: frozenset({(value, 1)}) if not isinstance(value, set) else frozenset({1}),
+        "map": lambda value: {"a": value},
+        "map with other keys": lambda value: {1: value},
         "mixed": lambda value: [{"a": TaggedValue("a/b", (value, 1.5))}],
     }
     value, packed = until_it_is_too_deep(value, steps[shape])
@@ -254,6 +256,7 @@ HOSTILE = {
     "a set is": ["d90102 82 01 01", "d90102 82 01 f9 3c00", "d90102 82 01 f5"],
     "tag 'set'": ["d90102 01"],
     "neither a key": [
+        "a1 d81b 82 63 612f62 81 01 02",
         "a1 a0 01",
         "a1 81 a1 01 01 01",
         "d90102 81 a0",
@@ -307,10 +310,30 @@ def test_hostile_cbor(wire: str, says: str) -> None:
 
 @pytest.mark.parametrize("wire", BROKEN)
 def test_broken_cbor(wire: str) -> None:
-    with pytest.raises(
-        UnpackError
-    ):  # what ends too early is read on into the word behind it: anything may be wrong then
+    # What ends too early is read on into the word behind it: anything may be wrong then.
+    with pytest.raises(UnpackError):
         CBOR.unpack(bytes.fromhex(wire))
+
+
+def map_of(keys: list[Any]) -> bytes:
+    return b"\xb9" + len(keys).to_bytes(2) + b"".join(CBOR.pack(key) + b"\x01" for key in keys)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"\xd9\x01\x02" + CBOR.pack(ALIKE),
+        map_of(ALIKE),
+        map_of([number << 61 for number in range(8, 2**15)] + [number * (2**61 - 1) for number in range(8, 2**15)]),
+        b"\x82\xa1\x61a\x01" + map_of([(value,) for value in ALIKE]),
+        b"\x81\xd8\x1b\x82\x64cmap" + CBOR.pack([half for value in ALIKE for half in (value, 1)]),
+    ],
+    ids=["set", "map", "map of bignums", "map of lists", "cmap"],
+)
+@pytest.mark.timeout(10)
+def test_what_is_chosen_to_collide_takes_no_time(wire: bytes) -> None:
+    with pytest.raises(UnpackError, match="have the same hash"):
+        CBOR.unpack(wire)
 
 
 def test_a_text_frame_is_no_cbor() -> None:

@@ -18,7 +18,9 @@ FORMATS = Path(__file__).parent.parent.parent / "docs" / "reference" / "formats.
 TYPED = [get(name, types=[MONEY]) for name in ("transit", "msgpack", "cbor", "edn", "auto")]
 TYPED.append(AutoPacker(types=[MONEY]).for_peer(()))
 
-every_packer = pytest.mark.parametrize("packer", TYPED, ids=["transit", "msgpack", "cbor", "edn", "auto", "auto as text"])
+every_packer = pytest.mark.parametrize(
+    "packer", TYPED, ids=["transit", "msgpack", "cbor", "edn", "auto", "auto as text"]
+)
 
 
 @every_packer
