@@ -202,7 +202,7 @@ class ChskPair(Lines):
                 self.heard.append(event.data)
                 if ref is not None:
                     client.session.reply(ref, event.data, self.now, size=SIZE)
-                client.session.handled(self.now)
+                client.session.handled(self.now, event.size)
             case act.Settle(ref, outcome, value):
                 self._open_questions.pop((client, ref)).outcomes.append((outcome, value))
             case _:

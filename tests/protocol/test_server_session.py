@@ -446,9 +446,9 @@ def test_draining_acknowledges_only_what_is_handled() -> None:
     driver.session.drain(1.5, driver.now)
     *_, answer = driver.exchange(say(1, 1), say(2, 2))
     assert answer == Answer(2, {"ack": 0, "seq": 1})
-    driver.session.handled(driver.now)
+    driver.session.handled(driver.now, 0)
     assert driver.exchange() == [Answer(3, {"ack": 0, "seq": 1})], "one of the two is not"
-    driver.session.handled(driver.now)
+    driver.session.handled(driver.now, 0)
     *_, answer = driver.exchange()
     assert isinstance(answer, Answer)
     assert answer.head["ack"] == 2
