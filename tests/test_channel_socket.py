@@ -61,7 +61,7 @@ async def test_it_answers_wherever_it_is_put(path: str) -> None:
 # -- settings
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"packers": "morse"}, "no packer 'morse'; built in: auto, edn, json, msgpack, transit"),
+    ({"packers": "morse"}, "no packer 'morse'; built in: auto, cbor, edn, json, msgpack, transit"),
     ({"packers": "json,json"}, "named twice"),
     ({"packers": ""}, "name at least one"),
     ({"packers": []}, "name at least one"),
