@@ -33,6 +33,7 @@ from sente.protocol.actions import (
     ServerAction,
     Settle,
     Transmit,
+    TransmitVolatile,
 )
 from sente.protocol.classic_session import ClassicClient, ClassicKey
 from sente.protocol.messages import is_event_id
@@ -310,8 +311,13 @@ class Hub:
                 self.peers.ended(client)
             case Replaced():
                 self.stats["replaced"] += 1
-            case Dropped(events):
-                self.stats["dropped"] += events
+            case TransmitVolatile(number, packet) if number in self.links:
+                if (link := self.links[number][0]).behind:
+                    self.stats["volatile dropped"] += len(packet.events)
+                else:
+                    link.transmit([write_frame(packet, link.packer)])
+            case Dropped(events, what):
+                self.stats[what] += events
             case _:
                 pass  # for a link that is gone already
 

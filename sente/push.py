@@ -21,6 +21,8 @@ class Push(Event):
     """``[id, data]`` packed, where parts can be joined."""
     frames: dict[int, Wire] = field(default_factory=dict, compare=False)
     """Whole frames, for the common case that the event leaves alone."""
+    unnumbered: dict[int, Wire] = field(default_factory=dict, compare=False)
+    """The same of a volatile event, whose frame says that it has no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +131,20 @@ def write_frame(packet: Packet, packer: Packer) -> Wire:
     if not isinstance(packet, Events):
         return packer.pack(write_packet(packet, "server"))
     alone = packet.events[0] if len(packet.events) == 1 else None
-    if isinstance(alone, Push) and id(packer) in alone.frames:
-        return alone.frames[id(packer)]
+    known: dict[int, Wire] = {}
+    if isinstance(alone, Push):
+        known = alone.frames if packet.seq is None else alone.unnumbered
+        if id(packer) in known:
+            return known[id(packer)]
     joining = joinable(packer)
     if joining is None:
         batch, *rest = write_packet(packet, "server")
-        return packer.pack([[event and event_form(packer, *event) for event in batch], *rest])
-    parts = [_part(event, joining) for event in packet.events if event is not None]
-    frame = joining.frame(joining.join([joining.join(parts), joining.part(None)]))
-    if isinstance(alone, Push):
-        alone.frames[id(packer)] = frame
+        frame = packer.pack([[event and event_form(packer, *event) for event in batch], *rest])
+    else:
+        parts = [joining.part(None) if event is None else _part(event, joining) for event in packet.events]
+        tail = (None,) if packet.seq is None else (None, packet.seq)
+        frame = joining.frame(joining.join([joining.join(parts), *map(joining.part, tail)]))
+    known[id(packer)] = frame
     return frame
 
 

@@ -12,7 +12,7 @@ from sente.events.contract import Direction, EventContract, NotYetDefined, doc_o
 from sente.events.delivery import Delivery, Latest
 from sente.events.hashes import UNDEFINED, event_hash
 from sente.events.validation import Extra
-from sente.protocol.messages import Side, is_event_id
+from sente.protocol.messages import VOLATILE, Side, is_event_id
 
 D = TypeVar("D")
 
@@ -111,7 +111,8 @@ class EventRegistry:
             reply: What the reply is. Type checkers see it only as ``Request[...]`` among the bases of the class.
             direction: Who says it: ``"to-server"`` or ``"to-client"`` refuses it from the other side.
             delivery: ``"reliable"``: each one arrives, or counts as lost. ``latest("field")``: one that has not left
-                is replaced by a newer one with the same key, and none counts as lost.
+                is replaced by a newer one with the same key, and none counts as lost. ``"volatile"``: it leaves on
+                the line there is, or not at all.
             deadline: Seconds that a request waits for its reply, unless it says otherwise.
             doc: What it is about. Default: the docstring of the class.
 
@@ -206,12 +207,15 @@ class EventRegistry:
         return self._find(event_id).deadline
 
     def key(self, event_id: str, value: Any, /) -> Hashable | None:
-        """What a newer event must have too to replace this one while it has not left; ``None`` for a reliable one.
+        """What a newer event must have too to replace this one while it has not left; ``None`` for a reliable one,
+        ``VOLATILE`` for a volatile one.
 
         Raises ``EventError``, as ``dump``.
         """
         contract = self._find(event_id)
-        if not isinstance(contract.delivery, Latest):
+        if contract.delivery == "volatile":
+            return VOLATILE
+        if contract.delivery == "reliable":
             return None
         return event_id, contract.delivery.key(event_id, contract.data_check.load(value, plain=False))
 
@@ -254,7 +258,7 @@ class EventRegistry:
     def _check_options(self, event_id: str, direction: str, delivery: object, deadline: float | None) -> None:
         if direction not in get_args(Direction):
             raise ConfigError(f"event({event_id!r}, direction={direction!r}): choose one of {get_args(Direction)}")
-        if delivery != "reliable" and not isinstance(delivery, Latest):
-            raise ConfigError(f"event({event_id!r}, delivery={delivery!r}): give 'reliable' or latest(...)")
+        if delivery not in ("reliable", "volatile") and not isinstance(delivery, Latest):
+            raise ConfigError(f"event({event_id!r}, delivery={delivery!r}): give 'reliable', 'volatile' or latest(...)")
         if deadline is not None and not 0 < deadline < math.inf:
             raise ConfigError(f"event({event_id!r}, deadline={deadline!r}): give a finite number of seconds above 0")

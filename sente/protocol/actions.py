@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from sente.protocol.messages import Event, Packet
+from sente.protocol.messages import Event, Events, Packet
 
 TransportName: TypeAlias = Literal["ws", "poll"]
 Outcome: TypeAlias = Literal["reply", "error", "timeout", "disconnected"]
@@ -17,6 +17,14 @@ class Transmit:
 
     link: Link
     packets: tuple[Packet, ...]
+
+
+@dataclass(slots=True)
+class TransmitVolatile:
+    """Send events on a WebSocket, unless what is sent has to wait there already: then drop them, and count them."""
+
+    link: Link
+    packet: Events
 
 
 @dataclass(slots=True)
@@ -102,9 +110,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """So many events will not reach a classic client: they are counted, nobody can be told. Server only."""
+    """So many events will not reach a client, which is not told: they are counted, as ``what``. Server only."""
 
     events: int
+    what: Literal["dropped", "latest dropped", "volatile dropped"] = "dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,7 @@ class StateChanged:
 
 ServerAction: TypeAlias = (
     Transmit
+    | TransmitVolatile
     | Answer
     | Close
     | Deliver
@@ -177,5 +187,15 @@ ServerAction: TypeAlias = (
     | Replaced
 )
 ClientAction: TypeAlias = (
-    OpenLink | SayHello | Transmit | Exchange | Close | Deliver | Cancelled | Settle | Unconfirmed | StateChanged
+    OpenLink
+    | SayHello
+    | Transmit
+    | TransmitVolatile
+    | Exchange
+    | Close
+    | Deliver
+    | Cancelled
+    | Settle
+    | Unconfirmed
+    | StateChanged
 )

@@ -19,10 +19,11 @@ from sente.protocol.actions import (
     PresenceChanged,
     ServerAction,
     Transmit,
+    TransmitVolatile,
     TransportName,
 )
 from sente.protocol.classic import DUMMY, FAILED, PING, PONG, SERVER_PING, TIMEOUT, Said
-from sente.protocol.messages import BAD_EVENT, Classic, Event, Events
+from sente.protocol.messages import BAD_EVENT, VOLATILE, Classic, Event, Events
 from sente.protocol.settings import ServerSettings
 
 NEVER = float("inf")
@@ -136,6 +137,10 @@ class ClassicSession:
         limits = self._settings.limits
         if not self._registered:
             return
+        if event.key is VOLATILE and not self._lines:
+            return self.actions.append(Dropped(1, "volatile dropped"))
+        if event.key is VOLATILE and self._transport == "ws":
+            return self.actions.append(TransmitVolatile(next(reversed(self._lines)), Events((event,))))
         if len(self._waiting) >= limits.outbox or self._waiting_bytes + event.size > limits.outbox_bytes:
             self.actions.append(Dropped(1))
             return

@@ -4,7 +4,7 @@ from sente.errors import OutboxFull, PackError
 from sente.protocol.actions import Cancelled, ClientAction, Deliver, Link, Unconfirmed
 from sente.protocol.conversation import ENVELOPE, Conversation
 from sente.protocol.greeting import PeerLimits
-from sente.protocol.messages import AUTH_DUE, BYE, CANCEL, Event, Packet, Reply, Request
+from sente.protocol.messages import AUTH_DUE, BYE, CANCEL, VOLATILE, Event, Packet, Reply, Request
 from sente.protocol.outbox import Answered, Asked, Item
 from sente.protocol.requests import NEVER, Requests
 from sente.protocol.settings import Limits
@@ -35,6 +35,9 @@ class Dialogue:
         """
         if item.size > self.talk.peer.packet - ENVELOPE:
             raise PackError(f"{item.size} bytes packed; the server takes {self.talk.peer.packet} at most")
+        if isinstance(item, Event) and item.key is VOLATILE:
+            self.talk.let_pass(item)
+            return
         if self.talk.full:
             raise OutboxFull(
                 "too many events wait for the server: slow down, or wait for a request's reply now and then"

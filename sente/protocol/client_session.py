@@ -16,7 +16,7 @@ from sente.protocol.client_lines import Lines, Way
 from sente.protocol.client_state import ClientState, Closed, Phase
 from sente.protocol.contract import Contract
 from sente.protocol.greeting import VERSION, Info, number, read_info, write_hello
-from sente.protocol.messages import BYE, Event, Handshake, Packet, Ping, Pong
+from sente.protocol.messages import BYE, VOLATILE, Event, Handshake, Packet, Ping, Pong
 from sente.protocol.requests import NEVER
 from sente.protocol.route import TERMINAL, Route, Wanted, retry_after
 from sente.protocol.settings import ClientSettings
@@ -101,7 +101,7 @@ class ClientSession:
             PackError: the server takes no packet that large.
             OutboxFull: too much waits for the server.
         """
-        if not self.state.open:
+        if not self.state.open or (event.key is VOLATILE and self._phase is not Phase.OPEN):
             return False
         self._dialogue.put(event)
         self._lines.flush_soon()

@@ -42,6 +42,8 @@ class Conversation:
         self._owed_bytes = 0
         self._asked_for_ack = False
         self._expected = 1  # what an unnumbered batch on the current link begins with
+        self._passing: list[Event] = []  # volatile, until the line is spoken to next
+        self._passing_bytes = 0
 
     def agree(self, acks: AckPolicy) -> None:
         """Acknowledge like this from now on: at a quarter of the window at the latest, or its sender would wait."""
@@ -211,6 +213,28 @@ class Conversation:
         if batch:
             packets.append(self._batch(batch, self.outbox.cursor))
         return tuple(packets)
+
+    def let_pass(self, event: Event) -> int:
+        """Have a volatile event leave with the next ``pass_on``. They fill one packet at most, of no more events than
+        the window: how many were dropped for that, the oldest first."""
+        self._passing.append(event)
+        self._passing_bytes += event.size + 1
+        dropped = 0
+        while len(self._passing) > self.peer.window or self._passing_bytes > self.peer.packet - ENVELOPE:
+            self._passing_bytes -= self._passing.pop(0).size + 1
+            dropped += 1
+            if not self._passing:
+                break
+        return dropped
+
+    def pass_on(self) -> tuple[Event, ...]:
+        """The volatile events that leave now, or never."""
+        if not self._passing:
+            return ()
+        events = tuple(self._passing)
+        self._passing.clear()
+        self._passing_bytes = 0
+        return events
 
     def _batch(self, events: list[Event], after: int) -> Events:
         return Events(tuple(events), None if self._server else after - len(events))

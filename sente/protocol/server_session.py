@@ -35,6 +35,7 @@ from sente.protocol.messages import (
     BAD_EVENT,
     BYE,
     CANCEL,
+    VOLATILE,
     Control,
     Event,
     Handshake,
@@ -174,6 +175,9 @@ class ServerSession:
             return
         if event.key is None:
             self._talk.outbox.put(event)
+        elif event.key is VOLATILE:
+            self._links.let_pass(event)
+            return self._leave_by(now if flush else now + self._batch_window, now)
         elif self._talk.outbox.put_latest(event):
             self.actions.append(Replaced())
         if event.size > self._talk.peer.packet - ENVELOPE:  # counted as lost, so that its client is told

@@ -57,6 +57,15 @@ class LossyLine(RuleBasedStateMachine):
         if leaves:
             self.world.advance(0)
 
+    @rule(times=some, pushed=st.booleans(), behind=st.booleans(), leaves=st.booleans())
+    def what_gets_through(self, times: int, pushed: bool, behind: bool, leaves: bool) -> None:
+        """Volatile events have no number, so whatever becomes of them, the numbers of the others go on."""
+        self.world.behind = behind
+        for _ in range(times):
+            (self.world.push_volatile if pushed else self.world.say_volatile)()
+        if leaves:
+            self.world.advance(0)
+
     @rule(times=some, leaves=st.booleans())
     def say(self, times: int, leaves: bool) -> None:
         for _ in range(times):

@@ -140,6 +140,8 @@ def _plain(action: act.ClientAction) -> list[Any]:
             return ["hello", link, transport, hello]
         case act.Transmit(link, packets):
             return ["transmit", link, [write_packet(packet, "client") for packet in packets]]
+        case act.TransmitVolatile(link, packet):
+            return ["transmit volatile", link, write_packet(packet, "client")]
         case act.Exchange(link, head, packets):
             return ["exchange", link, head, [write_packet(packet, "client") for packet in packets]]
         case act.Close(link, code, reason):

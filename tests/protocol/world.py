@@ -14,7 +14,7 @@ from sente.errors import Disconnected
 from sente.protocol import actions as act
 from sente.protocol.client_session import ClientSession
 from sente.protocol.greeting import read_head, read_hello
-from sente.protocol.messages import Event, Packet, Ping, Pong, read_packet, write_packet
+from sente.protocol.messages import VOLATILE, Event, Packet, Ping, Pong, read_packet, write_packet
 from sente.protocol.server_session import ServerSession
 from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ClientSettings, ServerSettings
@@ -80,6 +80,8 @@ class World:
         self.early: list[int] = []  # pushed before the client was open for the first time: nobody promised them
         self.latest: dict[Client, int] = {}  # the newest push of those of which only the newest is to arrive
         self.latest_said: list[int] = []
+        self.volatile: dict[str, list[int]] = {"said": [], "arrived": []}  # of both sides
+        self.behind = False  # whether WebSockets take no volatile events
         self.got: list[int] = []
         self.taken: list[int] = []  # pushes and requests of the server, as the client's application got them
         self.sent: list[int] = []
@@ -131,6 +133,21 @@ class World:
                 self.latest[client] = value
                 client.session.send(Event("app/push", value, SIZE, key="latest"), self.now)
                 self.run_server(client)
+
+    def push_volatile(self, *, flush: bool = False) -> None:
+        event = Event("app/volatile", self._new_volatile(), SIZE, key=VOLATILE)
+        for client in list(self.sessions):
+            if client.uid == self.uid:
+                client.session.send(event, self.now, flush=flush)
+                self.run_server(client)
+
+    def say_volatile(self) -> None:
+        self.core.send(Event("app/volatile", self._new_volatile(), SIZE, key=VOLATILE))
+        self.run_client()
+
+    def _new_volatile(self) -> int:
+        self.volatile["said"].append(len(self.volatile["said"]))
+        return self.volatile["said"][-1]
 
     def say_latest(self) -> None:
         value = len(self.sent) + 1
@@ -240,6 +257,9 @@ class World:
                         self.wires.append(Wire(link, ws=False, up=deque([("hello", text)])))
                 case act.Transmit(link, sent):
                     self._wire(link).up.extend(("frame", text) for text in frames(sent, "client"))
+                case act.TransmitVolatile(link, packet):
+                    if not self.behind:
+                        self._wire(link).up.extend(("frame", text) for text in frames((packet,), "client"))
                 case act.Exchange(link, head, sent):
                     body = ("post", json.dumps(head), frames(sent, "client"))
                     self.wires.append(Wire(link, ws=False, up=deque([body])))
@@ -248,6 +268,9 @@ class World:
                     wire.client_gone = True
                     if wire.ws:
                         wire.up.append(("close", code))
+                case act.Deliver(Event("app/volatile", value)):
+                    self.volatile["arrived"].append(value)
+                    self.core.delivered(self.now)
                 case act.Deliver(event, ref):
                     self.taken.append(event.data)
                     entry = [event.data, ref]
@@ -285,12 +308,18 @@ class World:
                 match action:
                     case act.Transmit(link, sent):
                         self._down(link, *(("frame", text) for text in frames(sent, "server")))
+                    case act.TransmitVolatile(link, packet):
+                        if not self.behind:
+                            self._down(link, *(("frame", text) for text in frames((packet,), "server")))
                     case act.Answer(link, head, sent):
                         self._down(link, ("answer", json.dumps(head), frames(sent, "server")))
                         self.server_wires.pop(link, None)
                     case act.Close(link, code, reason):
                         self._down(link, ("close", code, reason))
                         self.server_wires.pop(link, None)
+                    case act.Deliver(Event("app/volatile", value)):
+                        self.volatile["arrived"].append(value)
+                        client.session.handled(self.now)
                     case act.Deliver() as delivery:
                         self.handled.append(delivery.event.data)
                         self.pending.append((client, delivery))
