@@ -15,6 +15,7 @@ from sente.asking import write_failure
 from sente.dispatch import Dispatcher, Lane, Message
 from sente.errors import ConfigError, PackError, RequestFailed
 from sente.interfaces import Packer, UserId, is_plain_json
+from sente.memory import Memory
 from sente.packers.negotiation import Spoken
 from sente.peers import AnyClient, Peers
 from sente.presence import Presence
@@ -76,7 +77,8 @@ class Hub:
         self._numbers = itertools.count(1)
         self.links: dict[int, tuple[ServerLink, AnyClient]] = {}
         self.peers = Peers(dispatcher, self._handled)
-        self.questions = Questions(self._push, self.look_after, typed, lambda client: self.peers[client].plain)
+        self.questions = Questions(self._ask, self.look_after, typed, lambda client: self.peers[client].plain)
+        self._memory = Memory(settings.memory, self.peers.everyone, self._make_room)
         self._touched: dict[AnyClient, None] = {}  # to be looked after at the end of this turn of the loop
         self.draining = False
         self._presence_lane = Lane(dispatcher, _nothing)
@@ -200,6 +202,18 @@ class Hub:
                 self._carry_out(client)
             self.look_after(client)
         self.stats["sent"] += 1
+        self._memory.add(push.size)
+
+    def _ask(self, event: Any, data: Any, form: str | None) -> Push:
+        push = self._push(event, data, form)
+        self._memory.add(push.size)
+        return push
+
+    def _make_room(self, client: AnyClient) -> None:
+        client.session.close(
+            4420, "too much is kept for all clients, and most for this one", self.now, word="slow memory"
+        )
+        self.run(client)
 
     def _disconnect(self, uid: UserId, reason: str) -> None:
         for client in self.peers.of(uid):
@@ -346,6 +360,7 @@ class Hub:
 
     def _put_reply(self, client: AnyClient, ref: int, packed: PackedValue, failed: bool) -> None:
         client.session.reply(ref, packed, self.now, failed=failed, size=packed.size)
+        self._memory.add(packed.size)
         self.look_after(client)
 
     def _fail(self, client: AnyClient, ref: int, error: RequestFailed) -> None:

@@ -27,7 +27,18 @@ DRIVER = {
     "draining",
     "trace",
 }
-DRIVER |= {"admission", "asking", "binding", "questions", "reauth", "signatures", "trace_words", "typed", "versions"}
+DRIVER |= {
+    "memory",
+    "admission",
+    "asking",
+    "binding",
+    "questions",
+    "reauth",
+    "signatures",
+    "trace_words",
+    "typed",
+    "versions",
+}
 LAYERS = {
     GROUND: {"errors"},
     CORE: {"protocol", "values"},

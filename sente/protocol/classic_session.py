@@ -6,6 +6,7 @@ keeps one for each user, client-id and transport. It calls ``open`` for a WebSoc
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -192,6 +193,10 @@ class ClassicSession:
     def kept(self) -> tuple[int, int]:
         """Items, and bytes of them, that wait for the client."""
         return len(self._waiting), self._waiting_bytes
+
+    def items(self) -> Sequence[Event]:
+        """What waits for the client."""
+        return self._waiting
 
     # -- the driver's side
 

@@ -54,7 +54,7 @@ class Outbox:
     Invariants: ``sent`` holds the numbers ``acked + 1 ..`` without a hole; ``acked < cursor <= next``.
     """
 
-    __slots__ = ("_held_bytes", "_held_items", "_passing", "_queue", "_sent", "acked", "bytes", "cursor")
+    __slots__ = ("_held_bytes", "_held_items", "_keyed", "_passing", "_queue", "_sent", "acked", "bytes", "cursor")
 
     def __init__(self) -> None:
         self._queue: list[Item] = []
@@ -62,6 +62,7 @@ class Outbox:
         self._passing = 0  # of _queue, what passes a full window: it is only looked for if there is some
         self._held_items = 0  # events and requests among _sent, what the window counts
         self._held_bytes = 0
+        self._keyed = False  # whether _queue may hold events with a key: else nobody need look
         self.acked = 0
         """The other side has taken charge of everything up to here."""
         self.cursor = 1
@@ -99,7 +100,18 @@ class Outbox:
             self._queue = [item for item in self._queue if item is not old]  # not remove: an equal one may come first
             self.bytes -= old.size
         self.put(event)
+        self._keyed = True
         return old is not None
+
+    def shed(self) -> int:
+        """There is no room: drop the events that have not left and of which only the latest counts; how many."""
+        if not self._keyed:
+            return 0
+        kept = [item for item in self._queue if not isinstance(item, Event) or item.key is None]
+        dropped = len(self._queue) - len(kept)
+        self._queue, self._keyed = kept, False
+        self.bytes = sum(item.size for item in self.items())
+        return dropped
 
     def withdraw(self, ref: int) -> None:
         """A request is no longer wanted: say so if it has left, and see to it that it does not leave otherwise."""
@@ -184,6 +196,10 @@ class Outbox:
     def sent_above(self, number: int) -> list[tuple[int, Item]]:
         """What left with a number above ``number`` and is not acknowledged."""
         return [(n, item) for n, item in enumerate(self._sent, self.acked + 1) if n > number]
+
+    def items(self) -> list[Item]:
+        """Everything kept."""
+        return self._sent + self._queue
 
     def waiting(self) -> list[Item]:
         """What never left."""

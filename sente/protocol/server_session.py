@@ -7,7 +7,6 @@ a hello that passed the checks, then ``receive`` for each frame of the WebSocket
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sente.errors import Disconnected, PackError, ProtocolError
@@ -15,6 +14,7 @@ from sente.protocol.actions import (
     Cancelled,
     Close,
     Deliver,
+    Dropped,
     Ended,
     Expired,
     LateReply,
@@ -31,7 +31,6 @@ from sente.protocol.credentials import EXPIRED, Credentials
 from sente.protocol.greeting import Greeting, Head, Hello, PeerLimits, write_info
 from sente.protocol.messages import (
     AUTH,
-    AUTH_DUE,
     BAD_EVENT,
     BYE,
     CANCEL,
@@ -44,24 +43,11 @@ from sente.protocol.messages import (
     Reply,
     Request,
 )
-from sente.protocol.outbox import Asked, Item
+from sente.protocol.outbox import Asked, Item, Outbox
 from sente.protocol.requests import NEVER, Requests
 from sente.protocol.server_links import REPLACED, Links
 from sente.protocol.settings import ServerSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
-    """What is known of a session that ended: enough to say what its client lost (§4)."""
-
-    unacknowledged: tuple[int, ...]
-    """Numbers of events not known to have arrived."""
-    received: int
-    """How far the session had received."""
-
-    def lost(self, ack: int) -> int:
-        """How many events a client missed that had received up to ``ack``."""
-        return sum(n > ack for n in self.unacknowledged)
+from sente.protocol.tombstone import Tombstone, tombstone
 
 
 class ServerSession:
@@ -80,6 +66,9 @@ class ServerSession:
         self._links = Links(settings, self._talk, self.actions, now)
         self._retry_after: float | None = None  # draining, and what to tell the client
         self._flush_at = NEVER
+        self._awaited = 0  # the number whose acknowledgement is waited for, until _slow_at
+        self._slow_at = NEVER
+        self._stone: Tombstone | None = None
         self.credentials = Credentials(settings.auth_warning)
         """For the driver to renew after each hello, and each ``Renew`` that passed the checks."""
 
@@ -107,6 +96,7 @@ class ServerSession:
         self._talk.peer = hello.limits
         told = self._talk.greet()
         self._transport = transport
+        self._awaited = 0  # a new line, a new chance
         handshake = Handshake(greeting.uid, greeting.data, write_info(self._settings, told, greeting.session))
         if transport == "ws":
             self._links.open(link, now)
@@ -227,6 +217,7 @@ class ServerSession:
             self._ended = True
             self._links.drop(code, reason, now)
             self._requests.disconnected()
+            self._stone, self._talk.outbox = self.tombstone(), Outbox()  # which nobody needs any more
             self.actions.append(Ended(word))
 
     @property
@@ -236,10 +227,7 @@ class ServerSession:
 
     def tombstone(self) -> Tombstone:
         """What to remember of the session once it has ended."""
-        outbox = self._talk.outbox
-        sent = [n for n, item in outbox.sent_above(0) if _is_said(item)]
-        waiting = [n for n, item in enumerate(outbox.waiting(), outbox.next) if _is_said(item)]
-        return Tombstone((*sent, *waiting), self._talk.inbox.top)
+        return self._stone or tombstone(self._talk.outbox, self._talk.inbox.top)
 
     # -- the driver's side
 
@@ -247,6 +235,10 @@ class ServerSession:
     def kept(self) -> tuple[int, int]:
         """Items, and bytes of them, that are kept for the client until it acknowledges them."""
         return len(self._talk.outbox), self._talk.outbox.bytes
+
+    def items(self) -> Sequence[Item]:
+        """What is kept for the client."""
+        return self._talk.outbox.items()
 
     def take_actions(self) -> list[ServerAction]:
         """The work that came up since the last call, to be done in order."""
@@ -265,7 +257,7 @@ class ServerSession:
         if self._links.attached:
             due = self._talk.ack_due()
             earliest = min(earliest, self._flush_at, self._links.next_timer(), NEVER if due is None else due)
-            earliest = min(earliest, self.credentials.due)
+            earliest = min(earliest, self.credentials.due, self._slow_at)
         else:
             if self._present:
                 earliest = min(earliest, self._links.away_since + self._grace)
@@ -282,6 +274,8 @@ class ServerSession:
             return
         if not self._links.attached and now >= self._links.away_since + self._settings.resume:
             return self.close(4410, "the session expired", now, word="expired")
+        if now >= self._slow_at and self._links.attached:
+            return self.close(4420, "the client acknowledges nothing", now, word="slow age")
         self._requests.handle_timer(now, self._talk.outbox)
         if now >= self.credentials.due and self._links.attached:
             self._mind_credentials(now)
@@ -338,6 +332,8 @@ class ServerSession:
 
     def _leave_by(self, flush_at: float, now: float) -> None:
         self._flush_at = min(self._flush_at, flush_at)
+        if self._talk.full and (shed := self._talk.outbox.shed()):
+            self.actions.append(Dropped(shed, "latest dropped"))
         if self._talk.full:
             self.close(4420, "the client does not keep up with what is sent to it", now, word="slow")
 
@@ -351,11 +347,19 @@ class ServerSession:
         if now >= self._flush_at:
             self._flush_at = NEVER
             self._links.say(now, hurry=self._retry_after is not None and not leaving)  # draining: nobody is to wait
+        if self._talk.outbox.acked >= self._awaited:
+            self._await_acknowledgement(now)
         due = self._talk.ack_due()
         if due is not None and now >= due:
             self._links.acknowledge(now)
         if leaving:
             self.close(1001, "the server restarts", now, word="drained")
+
+    def _await_acknowledgement(self, now: float) -> None:
+        """Wait for the newest number that has left, and no other until it is acknowledged: one time, not one each."""
+        outbox = self._talk.outbox
+        self._awaited = outbox.next - 1
+        self._slow_at = NEVER if outbox.acked == self._awaited else now + self._settings.outbox_age
 
     def _take_leave(self, now: float) -> bool:
         """When draining and nothing is open, put the last word; whether it is put."""
@@ -373,8 +377,3 @@ class ServerSession:
         if self._present != self._transport:
             self._present = self._transport
             self.actions.append(PresenceChanged(self._transport))
-
-
-def _is_said(item: Item) -> bool:
-    """Whether it is an event of the application, which a client may lose: not one of which only the latest counts."""
-    return isinstance(item, Event) and item.key is None and item.id not in (BYE, AUTH_DUE)
