@@ -21,8 +21,8 @@ from sente.packers.negotiation import Packers, classic_packer
 from sente.packers.negotiation import packers as named_packers
 from sente.presence import ConnectedUids
 from sente.protocol.settings import ServerSettings
-from sente.push import Receipt
 from sente.reauth import Renewals
+from sente.receipts import Receipt
 from sente.security import Hook, Security, csrf_token, session_uid
 from sente.signatures import Handles, Replies
 from sente.trace import Tracer, log_note, traced

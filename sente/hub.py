@@ -7,7 +7,7 @@ import random
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from sente.peers import AnyClient, Peers
 from sente.presence import Presence
 from sente.protocol.actions import (
     Answer,
+    Arrived,
     Cancelled,
     Close,
     Deliver,
@@ -38,10 +39,11 @@ from sente.protocol.actions import (
 )
 from sente.protocol.classic_session import ClassicClient, ClassicKey
 from sente.protocol.messages import is_event_id
-from sente.protocol.sessions import Sessions
+from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ServerSettings
-from sente.push import PackedValue, Push, Receipt, pack_event, pack_value, write_frame
+from sente.push import PackedValue, Push, pack_event, pack_value, write_frame
 from sente.questions import Questions
+from sente.receipts import Deliveries, Receipt
 from sente.transports.gate import ServerLink
 from sente.typed import Typed
 from sente.versions import Versions
@@ -78,6 +80,7 @@ class Hub:
         self.links: dict[int, tuple[ServerLink, AnyClient]] = {}
         self.peers = Peers(dispatcher, self._handled)
         self.questions = Questions(self._ask, self.look_after, typed, lambda client: self.peers[client].plain)
+        self._deliveries = Deliveries(self._sent_to, self.look_after)
         self._memory = Memory(settings.memory, self.peers.everyone, self._make_room)
         self._touched: dict[AnyClient, None] = {}  # to be looked after at the end of this turn of the loop
         self.draining = False
@@ -94,6 +97,7 @@ class Hub:
         for kept in (self.links, self.peers, self.classic, self.presence, self._touched):  # from an earlier start
             kept.clear()
         self.questions.start(self._loop)
+        self._deliveries.start(self._loop)
         self._presence_lane = Lane(self._dispatcher, _nothing)
         self.sessions = self._new_sessions(self._loop.time())
         self.started = True
@@ -148,14 +152,14 @@ class Hub:
     def send(self, uid: UserId, event: Any, data: Any, *, flush: bool, form: str | None) -> Receipt:
         """Say an event to every client of a user. From any thread."""
         push = self._push(event, data, form)
-        receipt = Receipt(len(self.peers.of(uid)))
+        receipt = Receipt(len(self.peers.of(uid)), push, self._deliveries)
         self._in_loop(lambda: self._send(uid, push, flush))
         return receipt
 
     def broadcast(self, event: Any, data: Any, *, flush: bool, form: str | None) -> Receipt:
         """Say an event to every client. From any thread."""
         push = self._push(event, data, form)
-        receipt = Receipt(len(self.sessions) + len(self.classic))
+        receipt = Receipt(len(self.sessions) + len(self.classic), push, self._deliveries)
         self._in_loop(lambda: self._broadcast(push, flush))
         return receipt
 
@@ -188,14 +192,17 @@ class Hub:
         now = self.now
         if push.key is None:
             self.sessions.addressed(uid, now)
+        push.uid = uid
         self._put(self.peers.of(uid), push, flush, now)
 
     def _broadcast(self, push: Push, flush: bool) -> None:
         if push.key is None:
             self.sessions.addressed_all()
+        push.everyone = True
         self._put(self.peers.everyone(), push, flush, self.now)
 
-    def _put(self, clients: Iterable[AnyClient], push: Push, flush: bool, now: float) -> None:
+    def _put(self, clients: Collection[AnyClient], push: Push, flush: bool, now: float) -> None:
+        push.addressed = sum(isinstance(client, Client) for client in clients) if self.classic else len(clients)
         for client in clients:
             client.session.send(push, now, flush=flush)
             if client.session.actions:  # it was one event too many
@@ -203,6 +210,9 @@ class Hub:
             self.look_after(client)
         self.stats["sent"] += 1
         self._memory.add(push.size)
+
+    def _sent_to(self, push: Push) -> Collection[AnyClient]:
+        return self.peers.everyone() if push.everyone else self.peers.of(push.uid)
 
     def _ask(self, event: Any, data: Any, form: str | None) -> Push:
         push = self._push(event, data, form)
@@ -315,7 +325,10 @@ class Hub:
                 peer = self.peers[client]
                 before, peer.present = peer.present, transport
                 self.presence.change(client.uid, before, transport)
-            case Ended(word):
+            case Arrived(event):
+                self._deliveries.arrived(client, event)
+            case Ended(word, lost):
+                self._deliveries.ended(client, lost)
                 self.stats[f"ended {word}"] += 1
                 if isinstance(client, ClassicClient):
                     del self.classic[client.key]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sente.errors import ConfigError, PackError, ProtocolError, UnpackError
-from sente.interfaces import FormPacker, JoinablePacker, Packer, Wire, event_form, joinable
+from sente.interfaces import FormPacker, JoinablePacker, Packer, UserId, Wire, event_form, joinable
 from sente.protocol.conversation import ENVELOPE
 from sente.protocol.messages import Classic, Event, Events, Packet, Reply, Request, write_packet
 from sente.transports.asgi import wire_size
@@ -23,17 +23,13 @@ class Push(Event):
     """Whole frames, for the common case that the event leaves alone."""
     unnumbered: dict[int, Wire] = field(default_factory=dict, compare=False)
     """The same of a volatile event, whose frame says that it has no number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a ``send``: it was put into the outboxes of so many clients.
-
-    >>> Receipt(clients=2).clients
-    2
-    """
-
-    clients: int
+    everyone: bool = field(default=False, compare=False)
+    uid: UserId = field(default=None, compare=False)
+    """Whose clients it is for, if not for everyone's."""
+    addressed: int = field(default=0, compare=False)
+    """How many of them had a session, and may acknowledge it."""
+    lost: int = field(default=0, compare=False)
+    """The sessions of how many ended before."""
 
 
 def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int, form: str | None = None) -> Push:

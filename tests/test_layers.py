@@ -33,6 +33,7 @@ DRIVER |= {
     "asking",
     "binding",
     "questions",
+    "receipts",
     "reauth",
     "signatures",
     "trace_words",

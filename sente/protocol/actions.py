@@ -106,6 +106,15 @@ class Ended:
     """The session is over: ``reason`` is one word for counters and logs. Nothing may be put into it any more."""
 
     reason: str
+    lost: tuple[Event, ...] = field(default=(), compare=False, repr=False)
+    """What its client has not acknowledged. Server only."""
+
+
+@dataclass(slots=True)
+class Arrived:
+    """The client has acknowledged an event that is watched. Server only."""
+
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +192,7 @@ ServerAction: TypeAlias = (
     | LateReply
     | PresenceChanged
     | Ended
+    | Arrived
     | Dropped
     | Replaced
 )

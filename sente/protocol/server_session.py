@@ -48,6 +48,7 @@ from sente.protocol.requests import NEVER, Requests
 from sente.protocol.server_links import REPLACED, Links
 from sente.protocol.settings import ServerSettings
 from sente.protocol.tombstone import Tombstone, tombstone
+from sente.protocol.watched import Watched
 
 
 class ServerSession:
@@ -68,6 +69,7 @@ class ServerSession:
         self._flush_at = NEVER
         self._awaited = 0  # the number whose acknowledgement is waited for, until _slow_at
         self._slow_at = NEVER
+        self._watched = Watched(self.actions)
         self._stone: Tombstone | None = None
         self.credentials = Credentials(settings.auth_warning)
         """For the driver to renew after each hello, and each ``Renew`` that passed the checks."""
@@ -200,6 +202,18 @@ class ServerSession:
         if not self._ended and self._talk.reply(ref, value, failed=failed, size=size):
             self._leave_by(now, now)
 
+    def watch(self, event: Event, now: float) -> bool:
+        """Say with ``Arrived`` when the client has acknowledged this event, and ask it to at once. False: the event is
+        not on its way to this client, or has been acknowledged."""
+        watched = self._watched.add(event, self._talk.outbox)
+        if watched:
+            self._leave_by(now, now)
+        return watched
+
+    def unwatch(self, event: Event) -> None:
+        """Whoever waited for it does so no more."""
+        self._watched.remove(event)
+
     def handled(self, now: float) -> None:
         """The application is done with a delivery."""
         self._talk.backlog -= 1
@@ -217,8 +231,9 @@ class ServerSession:
             self._ended = True
             self._links.drop(code, reason, now)
             self._requests.disconnected()
+            lost = tuple(item for item in self._talk.outbox.items() if isinstance(item, Event))
             self._stone, self._talk.outbox = self.tombstone(), Outbox()  # which nobody needs any more
-            self.actions.append(Ended(word))
+            self.actions.append(Ended(word, lost))
 
     @property
     def ended(self) -> bool:
@@ -339,6 +354,8 @@ class ServerSession:
 
     def _advance(self, now: float) -> None:
         """Say what is due, acknowledge what is due, and take leave if draining."""
+        if self._watched:
+            self._watched.look(self._talk.outbox)
         if self._ended or not self._links.attached:
             return
         leaving = self._retry_after is not None and self._take_leave(now)
@@ -346,7 +363,8 @@ class ServerSession:
             self._flush_at = now  # the window was full, or the last body: there may be room now
         if now >= self._flush_at:
             self._flush_at = NEVER
-            self._links.say(now, hurry=self._retry_after is not None and not leaving)  # draining: nobody is to wait
+            draining = self._retry_after is not None and not leaving
+            self._links.say(now, hurry=draining or bool(self._watched))  # nobody is to wait
         if self._talk.outbox.acked >= self._awaited:
             self._await_acknowledgement(now)
         due = self._talk.ack_due()
