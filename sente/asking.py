@@ -16,10 +16,23 @@ class Ask(Protocol):
     """``msg.request``: with an object of a ``Request`` class it is known what the reply is."""
 
     @overload
-    async def __call__(self, event: Request[R], *, timeout: float | None = None, form: str | None = None) -> R: ...
+    async def __call__(
+        self,
+        event: Request[R],
+        *,
+        timeout: float | None = None,
+        form: str | None = None,
+        idempotent: bool | None = None,
+    ) -> R: ...
     @overload
     async def __call__(
-        self, event: str, data: Any = None, *, timeout: float | None = None, form: str | None = None
+        self,
+        event: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        form: str | None = None,
+        idempotent: bool | None = None,
     ) -> Any: ...
 
 

@@ -134,6 +134,7 @@ class Hub:
             client.session.close(1001, "the server restarts", self.now, word="stopped")
             self.run(client)
         self._look_after_all()
+        self.questions.stop()
         self.peers.stop()
         await self._dispatcher.aclose()
 

@@ -298,6 +298,15 @@ class KeyedRegistry(Registry, Protocol):
         ...
 
 
+@runtime_checkable
+class RepeatableRegistry(Registry, Protocol):
+    """A registry with requests that may be handled twice."""
+
+    def idempotent(self, event_id: str, /) -> bool:
+        """Whether that does no harm: then the request is asked again if a session ends before its reply came."""
+        ...
+
+
 class ClientLink(Protocol):
     """An open WebSocket, as a client transport hands it over."""
 

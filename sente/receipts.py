@@ -105,7 +105,7 @@ class Deliveries:
         del self._waits[id(push)]
         for client in wait.clients:
             if isinstance(client, Client):
-                client.session.unwatch(push)
+                client.session.watched.remove(push)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class EventRegistry:
         direction: Direction = ...,
         delivery: Delivery = ...,
         deadline: float | None = ...,
+        idempotent: bool = ...,
         doc: str | None = ...,
     ) -> Callable[[type[D]], type[D]]: ...
     @overload
@@ -77,6 +78,7 @@ class EventRegistry:
         direction: Direction = ...,
         delivery: Delivery = ...,
         deadline: float | None = ...,
+        idempotent: bool = ...,
         doc: str | None = ...,
     ) -> EventContract[D]: ...
     @overload
@@ -89,6 +91,7 @@ class EventRegistry:
         direction: Direction = ...,
         delivery: Delivery = ...,
         deadline: float | None = ...,
+        idempotent: bool = ...,
         doc: str | None = ...,
     ) -> EventContract[Any]: ...
     def event(
@@ -100,6 +103,7 @@ class EventRegistry:
         direction: Direction = "both",
         delivery: Delivery = "reliable",
         deadline: float | None = None,
+        idempotent: bool = False,
         doc: str | None = None,
     ) -> Any:
         """Register an event: as a decorator of its class, or ``of`` any type, which returns its contract.
@@ -114,6 +118,8 @@ class EventRegistry:
                 is replaced by a newer one with the same key, and none counts as lost. ``"volatile"``: it leaves on
                 the line there is, or not at all.
             deadline: Seconds that a request waits for its reply, unless it says otherwise.
+            idempotent: Handling it twice does no harm: a request is asked again, unless it says otherwise, if a session
+                ends before its reply came.
             doc: What it is about. Default: the docstring of the class.
 
         Raises:
@@ -124,7 +130,7 @@ class EventRegistry:
         def add(type_: Any, answer: Any) -> EventContract[Any]:
             about = doc_of(type_) if doc is None else doc
             contract: EventContract[Any] = EventContract(
-                event_id, type_, answer, direction, delivery, deadline, about, self._strict, self._extra
+                event_id, type_, answer, direction, delivery, deadline, about, idempotent, self._strict, self._extra
             )
             self._check_new(contract)
             if isinstance(delivery, Latest):
@@ -205,6 +211,10 @@ class EventRegistry:
     def deadline(self, event_id: str, /) -> float | None:
         """Seconds that a request waits for its reply. Raises ``UnknownEvent``."""
         return self._find(event_id).deadline
+
+    def idempotent(self, event_id: str, /) -> bool:
+        """Whether it may be handled twice. Raises ``UnknownEvent``."""
+        return self._find(event_id).idempotent
 
     def key(self, event_id: str, value: Any, /) -> Hashable | None:
         """What a newer event must have too to replace this one while it has not left; ``None`` for a reliable one,

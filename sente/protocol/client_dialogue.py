@@ -50,10 +50,11 @@ class Dialogue:
         else:
             self.talk.outbox.put(item)
 
-    def ask(self, event: Event, deadline: float) -> int:
+    def ask(self, event: Event, deadline: float, *, idempotent: bool = False) -> int:
         """Put a request; its reference. Raises as ``put``."""
-        self.put(Asked(event, self.requests.next))
-        return self.requests.add(deadline)
+        asked = Asked(event, self.requests.next)
+        self.put(asked)
+        return self.requests.add(deadline, asked if idempotent else None)
 
     def cancel(self, ref: int) -> None:
         """The asker no longer waits for ``ref``."""
@@ -101,6 +102,7 @@ class Dialogue:
 
     def start_anew(self, prev: int | None, *, same_user: bool = True, packet: float = NEVER) -> None:
         """The session is gone: carry over what the server had not received, above ``prev``; ``None``: nobody knows.
+        And requests without reply that may be asked twice.
 
         Nothing goes over to another user, and nothing that is larger than the next server's ``packet``, which would end
         each session anew: the application gets back what it had said.
@@ -116,11 +118,16 @@ class Dialogue:
         doubtful += [item for item in kept if item.size > most]
         # a reply is for the session that asked: it is not carried over
         carried = [item for item in kept if item.size <= most and not isinstance(item, Answered)]
+        refs = {item.ref for item in carried if isinstance(item, Asked)}
+        if same_user:  # what had arrived, or may have, and may be asked again
+            again = [item for item in self.requests.repeatable() if item.ref not in refs and item.size <= most]
+            carried[:0] = again
+            refs.update(asked.ref for asked in again)
         self._replace_talk()
         self.talk.backlog = old.backlog  # what was delivered is still to be handled
         for item in carried:
             self._add(item)
-        self.requests.disconnected({item.ref for item in carried if isinstance(item, Asked)})
+        self.requests.disconnected(refs)
         if events := tuple(item for item in doubtful if isinstance(item, Event)):
             self._actions.append(Unconfirmed(events))
 

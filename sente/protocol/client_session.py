@@ -107,8 +107,9 @@ class ClientSession:
         self._lines.flush_soon()
         return True
 
-    def request(self, event: Event, timeout: float, now: float) -> int:
+    def request(self, event: Event, timeout: float, now: float, *, idempotent: bool = False) -> int:
         """Ask for a reply within ``timeout`` seconds; a ``Settle`` with the returned ref says what came of it.
+        ``idempotent``: ask again in the next session if this one ends before.
 
         Raises:
             Disconnected: the line is closed.
@@ -117,7 +118,7 @@ class ClientSession:
         """
         if not self.state.open:
             raise Disconnected("the client is not connected")
-        ref = self._dialogue.ask(event, now + timeout)
+        ref = self._dialogue.ask(event, now + timeout, idempotent=idempotent)
         self._lines.flush_soon()
         return ref
 

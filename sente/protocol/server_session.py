@@ -62,14 +62,15 @@ class ServerSession:
         self._requests = Requests(self.actions)
         self._transport: TransportName = "ws"
         self._present: TransportName | None = None
-        self._ended = False
+        self._ended = ""  # or by what
         self._hello_n = self._poll_n = 0
         self._links = Links(settings, self._talk, self.actions, now)
         self._retry_after: float | None = None  # draining, and what to tell the client
         self._flush_at = NEVER
         self._awaited = 0  # the number whose acknowledgement is waited for, until _slow_at
         self._slow_at = NEVER
-        self._watched = Watched(self.actions)
+        self.watched = Watched(self.actions)
+        """What ``watch`` was asked for; to be removed if nobody waits any more."""
         self._stone: Tombstone | None = None
         self.credentials = Credentials(settings.auth_warning)
         """For the driver to renew after each hello, and each ``Renew`` that passed the checks."""
@@ -205,14 +206,10 @@ class ServerSession:
     def watch(self, event: Event, now: float) -> bool:
         """Say with ``Arrived`` when the client has acknowledged this event, and ask it to at once. False: the event is
         not on its way to this client, or has been acknowledged."""
-        watched = self._watched.add(event, self._talk.outbox)
+        watched = self.watched.add(event, self._talk.outbox)
         if watched:
             self._leave_by(now, now)
         return watched
-
-    def unwatch(self, event: Event) -> None:
-        """Whoever waited for it does so no more."""
-        self._watched.remove(event)
 
     def handled(self, now: float) -> None:
         """The application is done with a delivery."""
@@ -228,7 +225,7 @@ class ServerSession:
     def close(self, code: int, reason: str, now: float, *, word: str) -> None:
         """End the session: its links are closed with ``code`` and ``reason``; ``word`` is for counters and logs."""
         if not self._ended:
-            self._ended = True
+            self._ended = word
             self._links.drop(code, reason, now)
             self._requests.disconnected()
             lost = tuple(item for item in self._talk.outbox.items() if isinstance(item, Event))
@@ -238,7 +235,12 @@ class ServerSession:
     @property
     def ended(self) -> bool:
         """Whether the session is over."""
-        return self._ended
+        return self._ended != ""
+
+    @property
+    def left(self) -> bool:
+        """Whether it is over for good: its client, or the server, has gone away."""
+        return self._ended in ("goodbye", "drained", "stopped")
 
     def tombstone(self) -> Tombstone:
         """What to remember of the session once it has ended."""
@@ -354,8 +356,8 @@ class ServerSession:
 
     def _advance(self, now: float) -> None:
         """Say what is due, acknowledge what is due, and take leave if draining."""
-        if self._watched:
-            self._watched.look(self._talk.outbox)
+        if self.watched:
+            self.watched.look(self._talk.outbox)
         if self._ended or not self._links.attached:
             return
         leaving = self._retry_after is not None and self._take_leave(now)
@@ -364,7 +366,7 @@ class ServerSession:
         if now >= self._flush_at:
             self._flush_at = NEVER
             draining = self._retry_after is not None and not leaving
-            self._links.say(now, hurry=draining or bool(self._watched))  # nobody is to wait
+            self._links.say(now, hurry=draining or bool(self.watched))  # nobody is to wait
         if self._talk.outbox.acked >= self._awaited:
             self._await_acknowledgement(now)
         due = self._talk.ack_due()

@@ -73,9 +73,9 @@ class LossyLine(RuleBasedStateMachine):
         if leaves:
             self.world.advance(0)
 
-    @rule(timeout=st.sampled_from([60.0, 8.0, 0.5]))
-    def ask(self, timeout: float) -> None:
-        self.world.ask(timeout)
+    @rule(timeout=st.sampled_from([60.0, 8.0, 0.5]), idempotent=st.booleans())
+    def ask(self, timeout: float, idempotent: bool) -> None:
+        self.world.ask(timeout, idempotent=idempotent)
         self.world.advance(0)
 
     @rule(timeout=st.sampled_from([60.0, 8.0, 0.5]), leaves=st.booleans())

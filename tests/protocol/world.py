@@ -98,6 +98,7 @@ class World:
         self.answers: dict[tuple[Client, int], list[tuple[str, Any]]] = {}
         self.renewals: list[tuple[Client, act.Renew]] = []  # credentials that the server's application is to check
         self.late = 0  # replies of the client that nobody waited for
+        self.again: set[int] = set()  # values of requests that may be handled twice
         self.lazy_client = False
         self.client_pending: deque[list[Any]] = deque()  # delivered to the client's application: [value, ref]
         self.client_asked: dict[int, list[Any]] = {}  # of those, the requests that are still wanted
@@ -164,12 +165,14 @@ class World:
         self.run_client()
         return accepted
 
-    def ask(self, timeout: float = 8.0) -> int | None:
+    def ask(self, timeout: float = 8.0, *, idempotent: bool = False) -> int | None:
         value = len(self.sent) + 1
         try:
-            ref = self.core.request(Event("app/ask", value, SIZE), timeout, self.now)
+            ref = self.core.request(Event("app/ask", value, SIZE), timeout, self.now, idempotent=idempotent)
         except Disconnected:
             return None
+        if idempotent:
+            self.again.add(value)
         self.sent.append(value)
         self.asked[ref] = value
         self.outcomes[ref] = []
@@ -321,7 +324,8 @@ class World:
                         self.volatile["arrived"].append(value)
                         client.session.handled(self.now)
                     case act.Deliver() as delivery:
-                        self.handled.append(delivery.event.data)
+                        if delivery.event.data not in self.again or delivery.event.data not in self.handled:
+                            self.handled.append(delivery.event.data)
                         self.pending.append((client, delivery))
                     case act.Renew():
                         self.renewals.append((client, action))
@@ -551,6 +555,7 @@ class World:
         missing_up = set(self.sent) - set(self.handled) - self.unconfirmed - set(self.latest_said[:-1])
         for ref, value in self.asked.items():
             assert len(self.outcomes[ref]) == 1, f"request {ref} has no outcome"
+            assert value not in self.again or self.outcomes[ref][0][0] != "disconnected", "it may be asked again"
             if self.outcomes[ref][0][0] == "reply":
                 assert self.outcomes[ref][0][1] == value
                 assert value in self.handled
