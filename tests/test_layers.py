@@ -189,10 +189,11 @@ def test_what_carries_an_event_is_small() -> None:
     """What an event passes on a server stays small enough to be read in an afternoon: core, hub, dispatch, transports.
 
     The core of our clients is read apart, and so is what serves Sente's own clients, or is one of them, and what knows
-    when credentials expire, how two contracts differ or who has acknowledged: none carries an event through a server of ours. What makes
-    events typed is a subject of its own, as events do without; its seams in hub, dispatch and questions took 30 lines
-    here. What only describes them, for files and hashes, is no part of it. Delivery classes, limits in bytes and age,
-    requests that are asked again, and an exchange that is answered without a task of its own took 230.
+    when credentials expire, how two contracts differ or who has acknowledged what: none carries an event through a
+    server of ours. What makes events typed is a subject of its own, as events do without; its seams in hub, dispatch
+    and questions took 30 lines here. What only describes them, for files and hashes, is no part of it. Delivery
+    classes, limits in bytes and age, requests that are asked again, and an exchange that is answered without a task of
+    its own took 230.
     """
     places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
     places |= {"sente.admission", "sente.workers", "sente.asking", "sente.questions"}
