@@ -30,6 +30,7 @@ from sente.protocol.actions import (
     Expired,
     LateReply,
     PresenceChanged,
+    Refused,
     Renew,
     Replaced,
     ServerAction,
@@ -38,7 +39,7 @@ from sente.protocol.actions import (
     TransmitVolatile,
 )
 from sente.protocol.classic_session import ClassicClient, ClassicKey
-from sente.protocol.messages import is_event_id
+from sente.protocol.messages import Event, is_event_id
 from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ServerSettings
 from sente.push import PackedValue, Push, pack_event, pack_value, write_frame
@@ -79,9 +80,11 @@ class Hub:
         self._numbers = itertools.count(1)
         self.links: dict[int, tuple[ServerLink, AnyClient]] = {}
         self.peers = Peers(dispatcher, self._handled)
-        self.questions = Questions(self._ask, self.look_after, typed, lambda client: self.peers[client].plain)
-        self._deliveries = Deliveries(self._sent_to, self.look_after)
         self._memory = Memory(settings.memory, self.peers.everyone, self._make_room)
+        self.questions = Questions(
+            self._memory.counted(self._push), self.look_after, typed, lambda client: self.peers[client].plain
+        )
+        self._deliveries = Deliveries(self.peers, self.look_after)
         self._touched: dict[AnyClient, None] = {}  # to be looked after at the end of this turn of the loop
         self.draining = False
         self._presence_lane = Lane(dispatcher, _nothing)
@@ -212,14 +215,6 @@ class Hub:
         self.stats["sent"] += 1
         self._memory.add(push.size)
 
-    def _sent_to(self, push: Push) -> Collection[AnyClient]:
-        return self.peers.everyone() if push.everyone else self.peers.of(push.uid)
-
-    def _ask(self, event: Any, data: Any, form: str | None) -> Push:
-        push = self._push(event, data, form)
-        self._memory.add(push.size)
-        return push
-
     def _make_room(self, client: AnyClient) -> None:
         client.session.close(
             4420, "too much is kept for all clients, and most for this one", self.now, word="slow memory"
@@ -328,6 +323,8 @@ class Hub:
                 self.presence.change(client.uid, before, transport)
             case Arrived(event):
                 self._deliveries.arrived(client, event)
+            case Refused(event):
+                self._refused(client, event)
             case Ended(word, lost):
                 self._deliveries.ended(client, lost)
                 self.stats[f"ended {word}"] += 1
@@ -364,6 +361,13 @@ class Hub:
     def _handled(self, client: AnyClient) -> None:
         client.session.handled(self.now)
         self.run(client)
+
+    def _refused(self, client: AnyClient, event: Event) -> None:
+        self.stats["refused by clients"] += 1
+        self._deliveries.refused(client, event)
+        who = client.uid, client.client_id
+        message = Message(event.id, event.data, *who, self.peers[client].connection, self._facade_send)
+        self._dispatcher.report(PackError(f"a client cannot read {event.id}, be it alone"), message)
 
     def _reply(self, client: AnyClient, ref: int, value: Any, *, failed: bool = False) -> None:
         packed = pack_value(value, self.spoken.packers)

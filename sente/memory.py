@@ -2,9 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from typing import ParamSpec, TypeVar
 
 from sente.peers import AnyClient
+from sente.protocol.messages import Event
 from sente.protocol.outbox import Asked, Item
+
+P = ParamSpec("P")
+E = TypeVar("E", bound=Event)
 
 FREE = 8
 """Once there is too much, one part in so many is made free: so the next look is that far away."""
@@ -30,6 +35,16 @@ class Memory:
         self._room -= size
         if self._room < 0:
             self._look()
+
+    def counted(self, pack: Callable[P, E]) -> Callable[P, E]:
+        """``pack``, with what it packs added up."""
+
+        def packed(*args: P.args, **options: P.kwargs) -> E:
+            event = pack(*args, **options)
+            self.add(event.size)
+            return event
+
+        return packed
 
     def _look(self) -> None:
         clients = self._clients()

@@ -114,7 +114,7 @@ class Questions:
                 value = await self._outcome(client, packed, until, seconds)
                 return self._typed.replied(packed.id, value, self._speaks_plain(client))
             except Disconnected:
-                if not again or client.session.left:
+                if not again or client.session.ended in ("goodbye", "drained", "stopped"):
                     raise
                 client = await self._next_life(lives, until)
                 lives.append(client)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sente.asking import check_timeout
 from sente.errors import ConfigError
-from sente.peers import AnyClient
+from sente.peers import AnyClient, Peers
 from sente.protocol.messages import Event
 from sente.protocol.sessions import Client
 from sente.push import Push
@@ -51,8 +51,8 @@ class _Wait:
 class Deliveries:
     """Who waits for which acknowledgements. An event that nobody waits for costs nothing here."""
 
-    def __init__(self, of: Callable[[Push], Iterable[AnyClient]], run: Callable[[AnyClient], None]) -> None:
-        self._of = of  # who was sent an event, of those that are still here
+    def __init__(self, peers: Peers, run: Callable[[AnyClient], None]) -> None:
+        self._peers = peers
         self._run = run
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waits: dict[int, list[_Wait]] = {}  # by the identity of the event, which those who wait refer to
@@ -66,6 +66,12 @@ class Deliveries:
         """The client has acknowledged the event."""
         for wait in self._waits.get(id(event), ()):
             wait.without(client)
+
+    def refused(self, client: AnyClient, event: Event) -> None:
+        """The client cannot read the event, and will never have it."""
+        if isinstance(event, Push):
+            event.lost += 1
+        self.arrived(client, event)
 
     def ended(self, client: AnyClient, lost: Iterable[Event]) -> None:
         """The client's session has ended, and these it had not acknowledged."""
@@ -85,7 +91,8 @@ class Deliveries:
             raise ConfigError(f"receipt.delivered(): {push.id} is not reliable: nobody has to acknowledge it")
         check_timeout(timeout)
         now = loop.time()
-        of = [client for client in self._of(push) if isinstance(client, Client) and client.session.watch(push, now)]
+        here = self._peers.everyone() if push.everyone else self._peers.of(push.uid)
+        of = [client for client in here if isinstance(client, Client) and client.session.watch(push, now)]
         wait = _Wait(set(of), loop.create_future())
         if of:
             self._waits.setdefault(id(push), []).append(wait)

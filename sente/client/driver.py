@@ -215,7 +215,7 @@ class ClientDriver:
         except LinkClosed as closed:
             self._core.link_lost(link, self.now, code=closed.code, message=closed.message)
         except (ProtocolError, UnpackError) as error:
-            self._core.broken(link, str(error), self.now)
+            self._core.broken(link, str(error), self.now, unread=True)
         except Exception as error:  # what an option of the application raised, or a transport of its own
             log.exception("connecting failed")
             self._core.link_lost(link, self.now, message=f"{type(error).__name__}: {error}")

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 from sente.protocol.messages import Event, Events, Packet
 
 TransportName: TypeAlias = Literal["ws", "poll"]
-Outcome: TypeAlias = Literal["reply", "error", "timeout", "disconnected"]
+Outcome: TypeAlias = Literal["reply", "error", "timeout", "disconnected", "refused"]
 Link: TypeAlias = int
 """A name the driver gives to a WebSocket or to one HTTP exchange; never used twice."""
 
@@ -80,7 +80,8 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """A request has its outcome: a value, an error from the other side, a timeout, the session's end."""
+    """A request has its outcome: a value, an error from the other side, a timeout, the session's end; ``refused``: the
+    other side cannot read it."""
 
     ref: int
     outcome: Outcome
@@ -113,6 +114,13 @@ class Ended:
 @dataclass(slots=True)
 class Arrived:
     """The client has acknowledged an event that is watched. Server only."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The client cannot read this event, and will not get it. Server only."""
 
     event: Event
 
@@ -193,6 +201,7 @@ ServerAction: TypeAlias = (
     | PresenceChanged
     | Ended
     | Arrived
+    | Refused
     | Dropped
     | Replaced
 )

@@ -11,7 +11,7 @@ from typing import Any
 from sente.errors import Disconnected, ProtocolError
 from sente.protocol.actions import ClientAction, Close, Link, OpenLink, SayHello, StateChanged
 from sente.protocol.classic import no_welcome
-from sente.protocol.client_dialogue import Dialogue
+from sente.protocol.client_dialogue import UNREADABLE, Dialogue
 from sente.protocol.client_lines import Lines, Way
 from sente.protocol.client_state import ClientState, Closed, Phase
 from sente.protocol.contract import Contract
@@ -210,8 +210,9 @@ class ClientSession:
         elif way is not None:
             self._fall(way, now, code, message)
 
-    def broken(self, link: Link, reason: str, now: float) -> None:
-        """Give a link up that does not do what it should: what came on it cannot be read, say."""
+    def broken(self, link: Link, reason: str, now: float, *, unread: bool = False) -> None:
+        """Give a link up that does not do what it should; ``unread``: what came on it cannot be read."""
+        self._dialogue.unread |= unread
         self._actions.append(Close(link, 4400, reason))
         self.link_lost(link, now, message=reason)
 
@@ -260,7 +261,7 @@ class ClientSession:
         self._phase = Phase.GREETING
         self._lines.wait_until(link, now + self._settings.handshake_timeout)
         n, ack, got = self._lines.count(), self._dialogue.talk.greet(), self._dialogue.talk.inbox.top
-        hello = write_hello(self._token, n, ack, got, self._settings.limits, self.contract)
+        hello = write_hello(self._token, n, ack, got, self._settings.limits, self.contract, self._dialogue.hello(n))
         self._actions.append(SayHello(link, self._route.next, hello))
 
     def _handshake(self, handshake: Handshake, now: float) -> None:
@@ -269,8 +270,8 @@ class ClientSession:
         info, uid = read_info(handshake.info), handshake.uid
         differs = self.contract and self.contract.differs(handshake.info)
         if info.resumed:
-            self._dialogue.talk.outbox.rewind(info.ack)
-            lost: int | None = 0
+            self._dialogue.resume(info.ack, info.got)
+            lost: int | None = info.lost or 0
         else:
             lost = self._lost(info, now)
             same_user = not self.state.ever_opened or uid == self.state.uid
@@ -341,6 +342,7 @@ class ClientSession:
             changes["last_ws_close" if was_open else "last_ws_error"] = closed
         elif way.use == "hello":
             changes["packer"] = None  # perhaps this is a server that speaks another: let it say so
+        self._dialogue.refused |= was_open and code in UNREADABLE
         self._close(closed, **changes)
         wait = retry_after(message)
         answered = status in TERMINAL or status == 409 or wait > 0 or (code is not None and code >= 4000)

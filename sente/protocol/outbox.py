@@ -38,7 +38,15 @@ class Withdrawn:
     size: int = 32
 
 
-Item: TypeAlias = Event | Asked | Answered | Withdrawn
+@dataclass(slots=True)
+class Nothing:
+    """In the place of something that the other side cannot read: its number leaves as null."""
+
+    size: int = 0
+
+
+Item: TypeAlias = Event | Asked | Answered | Withdrawn | Nothing
+UNREADABLE = {"code": "internal", "message": "the reply cannot be read by its asker", "data": None}
 _HELD = (Event, Asked)
 """What a full window holds back. The rest passes: someone waits for it, and each request allows for one only."""
 
@@ -54,7 +62,19 @@ class Outbox:
     Invariants: ``sent`` holds the numbers ``acked + 1 ..`` without a hole; ``acked < cursor <= next``.
     """
 
-    __slots__ = ("_held_bytes", "_held_items", "_keyed", "_passing", "_queue", "_sent", "acked", "bytes", "cursor")
+    __slots__ = (
+        "_held_bytes",
+        "_held_items",
+        "_keyed",
+        "_passing",
+        "_queue",
+        "_sent",
+        "_suspect",
+        "acked",
+        "alone",
+        "bytes",
+        "cursor",
+    )
 
     def __init__(self) -> None:
         self._queue: list[Item] = []
@@ -63,6 +83,9 @@ class Outbox:
         self._held_items = 0  # events and requests among _sent, what the window counts
         self._held_bytes = 0
         self._keyed = False  # whether _queue may hold events with a key: else nobody need look
+        self._suspect = 0  # what was refused last
+        self.alone = 0
+        """What has a number up to here leaves in a packet of its own."""
         self.acked = 0
         """The other side has taken charge of everything up to here."""
         self.cursor = 1
@@ -146,6 +169,26 @@ class Outbox:
         """A new link: what lies above the other side's ``ack`` leaves again."""
         self.acknowledge(ack)
         self.cursor = self.acked + 1
+
+    def refused(self, received: int) -> Item | None:
+        """The other side, which has received up to ``received``, could not read what came next, and ended the link.
+
+        To be called before ``rewind``. What has left leaves again one by one. What is refused a second time, alone, is
+        given up, so that the rest goes on, and returned.
+        """
+        at = received - self.acked
+        if not (0 <= at < len(self._sent) and received + 1 < self.cursor) or isinstance(self._sent[at], Nothing):
+            return None  # nothing of ours was on that link
+        if received + 1 != self._suspect:
+            self._suspect, self.alone = received + 1, self.next - 1
+            return None
+        item = self._sent[at]
+        self.bytes -= item.size
+        if isinstance(item, _HELD):
+            self._held_items -= 1
+            self._held_bytes -= item.size
+        self._sent[at] = Answered(UNREADABLE, item.ref, True) if isinstance(item, Answered) else Nothing()
+        return item
 
     def repeat(self, above: int) -> None:
         """Say again what lies above ``above`` and is not acknowledged: it may have gone to nobody.

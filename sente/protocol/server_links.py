@@ -100,12 +100,14 @@ class Links:
                 packets = (*packets, Ack(self._talk.ack(), please=True))
             if packets:
                 self._actions.append(Transmit(self.websocket, packets))
-            self._actions += [TransmitVolatile(self.websocket, packet) for packet in self._volatile()]
+            if self._talk.passing:
+                self._actions += [TransmitVolatile(self.websocket, packet) for packet in self._volatile()]
             return
         while self._held:
             seq = self._talk.outbox.cursor
             packets = self._talk.say(max_bytes=self._talk.peer.window_bytes)
-            packets = (*packets, *self._volatile())
+            if self._talk.passing:
+                packets = (*packets, *self._volatile())
             if not packets:
                 break
             self.answer(self._held.pop().link, seq, packets)

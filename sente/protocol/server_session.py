@@ -20,6 +20,7 @@ from sente.protocol.actions import (
     LateReply,
     Link,
     PresenceChanged,
+    Refused,
     Renew,
     Replaced,
     ServerAction,
@@ -67,8 +68,6 @@ class ServerSession:
         self._links = Links(settings, self._talk, self.actions, now)
         self._retry_after: float | None = None  # draining, and what to tell the client
         self._flush_at = NEVER
-        self._awaited = 0  # the number whose acknowledgement is waited for, until _slow_at
-        self._slow_at = NEVER
         self.watched = Watched(self.actions)
         """What ``watch`` was asked for; to be removed if nobody waits any more."""
         self._stone: Tombstone | None = None
@@ -88,6 +87,7 @@ class ServerSession:
         if hello.n <= self._hello_n or self._ended:
             self.actions.append(Close(link, *REPLACED))
             return
+        refused = self._talk.outbox.refused(hello.got) if hello.refused == self._hello_n else None
         try:
             self._talk.outbox.rewind(ack)
         except ProtocolError as error:
@@ -99,8 +99,11 @@ class ServerSession:
         self._talk.peer = hello.limits
         told = self._talk.greet()
         self._transport = transport
-        self._awaited = 0  # a new line, a new chance
-        handshake = Handshake(greeting.uid, greeting.data, write_info(self._settings, told, greeting.session))
+        self._talk.slow_at = NEVER  # a new line, a new chance
+        session = {**greeting.session, **({"got": self._talk.inbox.top} if told < self._talk.inbox.top else {})}
+        if refused is not None:
+            session["lost"] = self._give_up(refused)
+        handshake = Handshake(greeting.uid, greeting.data, write_info(self._settings, told, session))
         if transport == "ws":
             self._links.open(link, now)
             self.actions.append(Transmit(link, (handshake,)))
@@ -233,14 +236,9 @@ class ServerSession:
             self.actions.append(Ended(word, lost))
 
     @property
-    def ended(self) -> bool:
-        """Whether the session is over."""
-        return self._ended != ""
-
-    @property
-    def left(self) -> bool:
-        """Whether it is over for good: its client, or the server, has gone away."""
-        return self._ended in ("goodbye", "drained", "stopped")
+    def ended(self) -> str:
+        """By what the session has ended; empty while it goes on."""
+        return self._ended
 
     def tombstone(self) -> Tombstone:
         """What to remember of the session once it has ended."""
@@ -274,7 +272,7 @@ class ServerSession:
         if self._links.attached:
             due = self._talk.ack_due()
             earliest = min(earliest, self._flush_at, self._links.next_timer(), NEVER if due is None else due)
-            earliest = min(earliest, self.credentials.due, self._slow_at)
+            earliest = min(earliest, self.credentials.due, self._talk.slow_at)
         else:
             if self._present:
                 earliest = min(earliest, self._links.away_since + self._grace)
@@ -291,7 +289,7 @@ class ServerSession:
             return
         if not self._links.attached and now >= self._links.away_since + self._settings.resume:
             return self.close(4410, "the session expired", now, word="expired")
-        if now >= self._slow_at and self._links.attached:
+        if now >= self._talk.slow_at and self._links.attached and self._talk.is_slow(now + self._settings.outbox_age):
             return self.close(4420, "the client acknowledges nothing", now, word="slow age")
         self._requests.handle_timer(now, self._talk.outbox)
         if now >= self.credentials.due and self._links.attached:
@@ -349,14 +347,15 @@ class ServerSession:
 
     def _leave_by(self, flush_at: float, now: float) -> None:
         self._flush_at = min(self._flush_at, flush_at)
-        if self._talk.full and (shed := self._talk.outbox.shed()):
-            self.actions.append(Dropped(shed, "latest dropped"))
         if self._talk.full:
-            self.close(4420, "the client does not keep up with what is sent to it", now, word="slow")
+            if shed := self._talk.outbox.shed():
+                self.actions.append(Dropped(shed, "latest dropped"))
+            if self._talk.full:
+                self.close(4420, "the client does not keep up with what is sent to it", now, word="slow")
 
     def _advance(self, now: float) -> None:
         """Say what is due, acknowledge what is due, and take leave if draining."""
-        if self.watched:
+        if self.watched.events:
             self.watched.look(self._talk.outbox)
         if self._ended or not self._links.attached:
             return
@@ -366,20 +365,22 @@ class ServerSession:
         if now >= self._flush_at:
             self._flush_at = NEVER
             draining = self._retry_after is not None and not leaving
-            self._links.say(now, hurry=draining or bool(self.watched))  # nobody is to wait
-        if self._talk.outbox.acked >= self._awaited:
-            self._await_acknowledgement(now)
+            self._links.say(now, hurry=draining or bool(self.watched.events))  # nobody is to wait
+            if self._talk.slow_at == NEVER:
+                self._talk.await_ack(now + self._settings.outbox_age)
         due = self._talk.ack_due()
         if due is not None and now >= due:
             self._links.acknowledge(now)
         if leaving:
             self.close(1001, "the server restarts", now, word="drained")
 
-    def _await_acknowledgement(self, now: float) -> None:
-        """Wait for the newest number that has left, and no other until it is acknowledged: one time, not one each."""
-        outbox = self._talk.outbox
-        self._awaited = outbox.next - 1
-        self._slow_at = NEVER if outbox.acked == self._awaited else now + self._settings.outbox_age
+    def _give_up(self, item: Item) -> int:
+        """The client cannot read it; how many events it thereby loses."""
+        if isinstance(item, Event):
+            self.actions.append(Refused(item))
+        elif isinstance(item, Asked):
+            self._requests.settle(item.ref, "refused")
+        return int(isinstance(item, Event) and item.key is None)
 
     def _take_leave(self, now: float) -> bool:
         """When draining and nothing is open, put the last word; whether it is put."""

@@ -20,6 +20,7 @@ from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ClientSettings, ServerSettings
 
 SIZE = 20  # what every event is said to cost
+POISON = "app/poison"  # what cannot be read: it arrives, and costs its link
 
 
 def frames(packets: tuple[Packet, ...], side: Literal["client", "server"]) -> list[str]:
@@ -98,6 +99,8 @@ class World:
         self.answers: dict[tuple[Client, int], list[tuple[str, Any]]] = {}
         self.renewals: list[tuple[Client, act.Renew]] = []  # credentials that the server's application is to check
         self.late = 0  # replies of the client that nobody waited for
+        self.poison: set[int] = set()  # what was said and cannot be read by this client, or its server
+        self.given_up: list[Any] = []  # of the server's
         self.again: set[int] = set()  # values of requests that may be handled twice
         self.lazy_client = False
         self.client_pending: deque[list[Any]] = deque()  # delivered to the client's application: [value, ref]
@@ -114,7 +117,7 @@ class World:
         self.core.connect(self.now)
         self.run_client()
 
-    def push(self, *, flush: bool = False) -> None:
+    def push(self, *, flush: bool = False, id: str = "app/push") -> None:
         value = next(self.push_numbers)
         (self.pushed if self.core.state.ever_opened else self.early).append(value)
         if self.core._server_left > 0:
@@ -124,7 +127,7 @@ class World:
         self.sessions.addressed(self.uid, self.now)
         for client in list(self.sessions):
             if client.uid == self.uid:
-                client.session.send(Event("app/push", value, SIZE), self.now, flush=flush)
+                client.session.send(Event(id, value, SIZE), self.now, flush=flush)
                 self.run_server(client)
 
     def push_latest(self) -> None:
@@ -157,11 +160,13 @@ class World:
             self.latest_said.append(value)
         self.run_client()
 
-    def say(self) -> bool:
+    def say(self, id: str = "app/say") -> bool:
         value = len(self.sent) + 1
-        accepted = self.core.send(Event("app/say", value, SIZE))
+        accepted = self.core.send(Event(id, value, SIZE))
         if accepted:
             self.sent.append(value)
+            if id == POISON:
+                self.poison.add(value)
         self.run_client()
         return accepted
 
@@ -333,6 +338,8 @@ class World:
                         self.server_told.append(ref)
                     case act.Settle(ref, outcome, value):
                         self.answers[client, ref].append((outcome, value))
+                    case act.Refused(event):
+                        self.given_up.append(event.data)
                     case act.LateReply():
                         self.late += 1
                     case act.PresenceChanged(transport):
@@ -402,7 +409,15 @@ class World:
     def move_up(self, wire: Wire) -> bool:
         if wire.cut or wire.server_gone or not wire.up:
             return False
-        self._server_takes(wire, wire.up.popleft())
+        message = wire.up.popleft()
+        if POISON not in str(message):
+            self._server_takes(wire, message)
+        else:
+            wire.down.append(("close", 4400, "it cannot be read"))
+            if wire.ws and wire.client is not None:
+                wire.server_gone = True
+                wire.client.session.link_lost(wire.server_link, self.now)
+                self.run_server(wire.client)
         return True
 
     def move_down(self, wire: Wire) -> bool:
@@ -410,6 +425,11 @@ class World:
             return False
         message = wire.down.popleft()
         link = wire.link
+        if POISON in str(message):
+            wire.client_gone = True
+            self.core.broken(link, "it cannot be read", self.now, unread=True)
+            self.run_client()
+            return True
         match message:
             case ("welcome", text):
                 self.core.first_frame(link, json.loads(text), self.now)
