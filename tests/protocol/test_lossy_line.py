@@ -102,7 +102,7 @@ class LossyLine(RuleBasedStateMachine):
 
     @rule(pushed=st.booleans())
     def poison(self, pushed: bool) -> None:
-        """Something that its receiver cannot read. Each costs two lines, after longer and longer waits: a few will do."""
+        """Something that its receiver cannot read. Each costs two lines, after longer and longer waits: few will do."""
         self.poisons = getattr(self, "poisons", 0) + 1
         if self.poisons > 3:
             return
