@@ -201,6 +201,18 @@ async def test_a_client_that_does_not_come_back_is_not_waited_for() -> None:
         assert len(asked.got) == 1
 
 
+async def test_a_namesake_is_not_asked() -> None:
+    async with ChannelSocket(user_id=lambda _: "ada", packers="json") as chsk:
+        await connect(chsk, "ws", "c1")
+        again = asyncio.ensure_future(chsk.request("c1", "bank/balance", idempotent=True, timeout=0.2))
+        await asyncio.sleep(0)
+        chsk.disconnect("ada")
+        await until(lambda: chsk._hub.questions._awaited)
+        await connect(chsk, "ws", "c1")
+        with pytest.raises(RequestTimeout, match="has not come back"):
+            await again
+
+
 async def test_a_goodbye_ends_it_at_once() -> None:
     chsk = ChannelSocket(user_id=lambda _: "ada")
     async with Served(chsk) as server, server.client() as client:
