@@ -108,8 +108,8 @@ class ClientSession:
         return True
 
     def request(self, event: Event, timeout: float, now: float, *, idempotent: bool = False) -> int:
-        """Ask for a reply within ``timeout`` seconds; a ``Settle`` with the returned ref says what came of it.
-        ``idempotent``: ask again in the next session if this one ends before.
+        """Ask for a reply within ``timeout`` seconds; a ``Settle`` with the returned ref says what came of it. One that
+        is ``idempotent`` is asked again in the next session.
 
         Raises:
             Disconnected: the line is closed.
