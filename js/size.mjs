@@ -4,7 +4,7 @@ import { build } from "esbuild";
 
 process.chdir(import.meta.dirname);
 
-const LIMITS = { "src/index.ts": 16_930, "src/packers/msgpack.ts": 3_000, "src/classic.ts": 18_970 }; // bytes
+const LIMITS = { "src/index.ts": 16_960, "src/packers/msgpack.ts": 3_000, "src/classic.ts": 18_990 }; // bytes
 
 for (const [entry, limit] of Object.entries(LIMITS)) {
   const options = { bundle: true, format: "esm", target: "es2022", minify: true, external: ["../index.js"] };

@@ -64,7 +64,7 @@ class Twin(ClientSession):
         actions = super().take_actions()
         ours = [_plain(action) for action in actions if not isinstance(action, act.StateChanged)]
         theirs, self._theirs = self._theirs, []
-        assert json.loads(json.dumps(ours)) == theirs
+        assert json.loads(json.dumps(ours)) == theirs, f"{ours}\n{theirs}"
         return actions
 
     def climb_now(self, now: float) -> None:

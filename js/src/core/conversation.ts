@@ -60,7 +60,7 @@ export class Conversation {
     switch (packet.type) {
       case "events": {
         const { events, seq } = packet;
-        if (seq === 0) return events.filter((event) => event !== null);
+        if (seq === 0) return this.backlog < this.limits.backlog ? events.filter((event) => event !== null) : [];
         let number = seq ?? this.#expected;
         for (const event of events) heard.push(...this.#number(number++, event, now));
         break;
