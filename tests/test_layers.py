@@ -193,7 +193,7 @@ def test_what_carries_an_event_is_small() -> None:
     server of ours. What makes events typed is a subject of its own, as events do without; its seams in hub, dispatch
     and questions took 30 lines here. What only describes them, for files and hashes, is no part of it. Delivery
     classes, limits in bytes and age, requests that are asked again, what cannot be read, and an exchange without a task
-    of its own took 290.
+    of its own took 290; waking up, and these, took the clients' core 65.
     """
     places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
     places |= {"sente.admission", "sente.workers", "sente.asking", "sente.questions"}
@@ -206,7 +206,7 @@ def test_what_carries_an_event_is_small() -> None:
         return sum(lines_of_code(FILES[module]) for module in modules)
 
     assert size({module for module in FILES if within(module, places)} - apart) < 2_900
-    assert size(CLIENT_CORE) < 750
+    assert size(CLIENT_CORE) < 760
     assert size(CLASSIC) < 500
     typed = {f"sente.events.{name}" for name in ("contract", "delivery", "registry", "untyped", "validation")}
     typed |= {"sente.typed"}

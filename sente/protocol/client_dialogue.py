@@ -59,7 +59,7 @@ class Dialogue:
             self.talk.outbox.put(item)
 
     def ask(self, event: Event, deadline: float, *, idempotent: bool = False) -> int:
-        """Put a request; its reference. Raises as ``put``."""
+        """Put a request; its reference. ``idempotent``: it is asked again in the next session. Raises as ``put``."""
         asked = Asked(event, self.requests.next)
         self.put(asked)
         return self.requests.add(deadline, asked if idempotent else None)

@@ -108,8 +108,7 @@ class ClientSession:
         return True
 
     def request(self, event: Event, timeout: float, now: float, *, idempotent: bool = False) -> int:
-        """Ask for a reply within ``timeout`` seconds; a ``Settle`` with the returned ref says what came of it. One that
-        is ``idempotent`` is asked again in the next session.
+        """Ask for a reply within ``timeout`` seconds; a ``Settle`` with the returned ref says what came of it.
 
         Raises:
             Disconnected: the line is closed.
@@ -218,8 +217,7 @@ class ClientSession:
 
     def take_actions(self) -> list[ClientAction]:
         """The work that came up since the last call, to be done in order."""
-        actions = self._actions.copy()
-        self._actions.clear()
+        actions, self._actions[:] = self._actions.copy(), []
         return actions
 
     def next_timer(self) -> float | None:
