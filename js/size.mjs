@@ -4,7 +4,7 @@ import { build } from "esbuild";
 
 process.chdir(import.meta.dirname);
 
-const LIMITS = { "src/index.ts": 16_550, "src/packers/cbor.ts": 3_000, "src/packers/msgpack.ts": 3_000, "src/classic.ts": 18_570 }; // bytes
+const LIMITS = { "src/index.ts": 17_000, "src/packers/cbor.ts": 3_000, "src/packers/msgpack.ts": 3_000, "src/classic.ts": 19_000 }; // bytes
 
 for (const [entry, limit] of Object.entries(LIMITS)) {
   const options = { bundle: true, format: "esm", target: "es2022", minify: true, external: ["../index.js"] };

@@ -26,7 +26,7 @@ from sente.presence import ConnectedUids
 from sente.protocol.contract import ContractDifference
 from sente.protocol.rates import Rates
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
-from sente.push import Receipt
+from sente.receipts import Delivered, Receipt
 from sente.security import allow_origin, csrf_token, valid_csrf_token
 from sente.trace import Note
 from sente.transports.asgi import Connection
@@ -47,6 +47,7 @@ __all__ = [
     "ConnectedUids",
     "Connection",
     "ContractDifference",
+    "Delivered",
     "Disconnected",
     "Event",
     "EventContract",

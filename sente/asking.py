@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, assert_never, overload
 
-from sente.errors import ConfigError, Disconnected, RequestFailed, RequestTimeout
+from sente.errors import ConfigError, Disconnected, PackError, RequestFailed, RequestTimeout
 from sente.interfaces import Request
 from sente.protocol.actions import Settle
 
@@ -16,10 +16,23 @@ class Ask(Protocol):
     """``msg.request``: with an object of a ``Request`` class it is known what the reply is."""
 
     @overload
-    async def __call__(self, event: Request[R], *, timeout: float | None = None, form: str | None = None) -> R: ...
+    async def __call__(
+        self,
+        event: Request[R],
+        *,
+        timeout: float | None = None,
+        form: str | None = None,
+        idempotent: bool | None = None,
+    ) -> R: ...
     @overload
     async def __call__(
-        self, event: str, data: Any = None, *, timeout: float | None = None, form: str | None = None
+        self,
+        event: str,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        form: str | None = None,
+        idempotent: bool | None = None,
     ) -> Any: ...
 
 
@@ -39,6 +52,7 @@ class Asking:
             RequestTimeout: no reply came in time.
             RequestFailed: the other side answered with an error.
             Disconnected: the session ended before the reply came.
+            PackError: the other side cannot read what was asked.
         """
         future = self._awaited[ref] = asyncio.get_running_loop().create_future()
         try:
@@ -55,6 +69,8 @@ class Asking:
                 raise read_failure(settled.value)
             case "timeout":
                 raise RequestTimeout(f"no reply to {event_id} within {timeout:g} s")
+            case "refused":
+                raise PackError(f"the other side cannot read {event_id}, be it alone")
             case "disconnected":
                 raise Disconnected(f"the session ended before {event_id} was replied to")
             case _:

@@ -21,8 +21,8 @@ from sente.packers.negotiation import Packers, classic_packer
 from sente.packers.negotiation import packers as named_packers
 from sente.presence import ConnectedUids
 from sente.protocol.settings import ServerSettings
-from sente.push import Receipt
 from sente.reauth import Renewals
+from sente.receipts import Receipt
 from sente.security import Hook, Security, csrf_token, session_uid
 from sente.signatures import Handles, Replies
 from sente.trace import Tracer, log_note, traced
@@ -220,16 +220,30 @@ class ChannelSocket:
 
     @overload
     async def request(
-        self, client_id: str, event: Request[R], *, timeout: float | None = ..., form: str | None = ...
+        self,
+        client_id: str,
+        event: Request[R],
+        *,
+        timeout: float | None = ...,
+        form: str | None = ...,
+        idempotent: bool | None = ...,
     ) -> R: ...
     @overload
     async def request(
-        self, client_id: str, event: str, data: Any = ..., *, timeout: float | None = ..., form: str | None = ...
+        self,
+        client_id: str,
+        event: str,
+        data: Any = ...,
+        *,
+        timeout: float | None = ...,
+        form: str | None = ...,
+        idempotent: bool | None = ...,
     ) -> Any: ...
-    async def request(
-        self, client_id: str, event: Any, data: Any = None, *, timeout: float | None = None, form: str | None = None
-    ) -> Any:
+    async def request(self, client_id: str, event: Any, data: Any = None, **options: Any) -> Any:
         """Ask one client, of those with that id who said hello last; ``msg.request`` asks who sent the message.
+
+        ``idempotent``: handling it twice does no harm, so it is asked again in the client's next session if this one
+        ends before the reply came. Default: as its event says.
 
         Raises:
             RequestTimeout, RequestFailed: no reply came within ``timeout`` seconds, by default those of the event's
@@ -237,7 +251,7 @@ class ChannelSocket:
             EventError: the event, or its reply, is not what the registry says.
             Disconnected: no such client, it is one of Sente's own, or its session ended before the reply came.
         """
-        return await self._hub.questions.request(client_id, event, data, timeout=timeout, form=form)
+        return await self._hub.questions.request(client_id, event, data, **options)
 
     def disconnect(self, uid: UserId | Anonymous, reason: str = "disconnected by the server") -> None:
         """End every session of a user. Its clients connect anew, and are asked again who they are."""

@@ -151,6 +151,14 @@ class Dispatcher:
             message.fail(_internal())
         await self._report(error, message)
 
+    def report(self, error: Exception, message: Message) -> None:
+        """Tell log and error hook of what no handler has raised."""
+
+        async def tell(worker: Worker) -> None:
+            await self._report(error, message)
+
+        self._workers.put(tell)
+
     async def _report(self, error: Exception, message: Message) -> None:
         log.error("handler of %s: %s", message.id, error, exc_info=None if isinstance(error, SenteError) else error)
         await self._tell(error, message)

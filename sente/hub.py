@@ -7,7 +7,7 @@ import random
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,11 +16,13 @@ from sente.comings import Comings
 from sente.dispatch import Dispatcher, Message
 from sente.errors import ConfigError, PackError, RequestFailed
 from sente.interfaces import Packer, UserId, is_plain_json
+from sente.memory import Memory
 from sente.packers.negotiation import Spoken
 from sente.peers import AnyClient, Peers
 from sente.presence import Presence
 from sente.protocol.actions import (
     Answer,
+    Arrived,
     Cancelled,
     Close,
     Deliver,
@@ -29,18 +31,21 @@ from sente.protocol.actions import (
     Expired,
     LateReply,
     PresenceChanged,
+    Refused,
     Renew,
     Replaced,
     ServerAction,
     Settle,
     Transmit,
+    TransmitVolatile,
 )
 from sente.protocol.classic_session import ClassicClient, ClassicKey
-from sente.protocol.messages import AUTH, is_event_id
-from sente.protocol.sessions import Sessions
+from sente.protocol.messages import AUTH, Event, is_event_id
+from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ServerSettings
-from sente.push import PackedValue, Push, Receipt, pack_event, pack_value, write_frame
+from sente.push import PackedValue, Push, pack_event, pack_value, write_frame
 from sente.questions import Questions
+from sente.receipts import Deliveries, Receipt
 from sente.transports.gate import ServerLink
 from sente.typed import Typed
 from sente.versions import Versions
@@ -79,7 +84,11 @@ class Hub:
         self._numbers = itertools.count(1)
         self.links: dict[int, tuple[ServerLink, AnyClient]] = {}
         self.peers = Peers(dispatcher, self._handled)
-        self.questions = Questions(self._push, self.look_after, typed, lambda client: self.peers[client].plain)
+        self._memory = Memory(settings.memory, self.peers.everyone, self._make_room)
+        self.questions = Questions(
+            self._memory.counted(self._push), self.look_after, typed, lambda client: self.peers[client].plain
+        )
+        self._deliveries = Deliveries(self.peers, self.look_after)
         self._touched: dict[AnyClient, None] = {}  # to be looked after at the end of this turn of the loop
         self.draining = False
         self._comings = Comings(dispatcher, send, self.stats)
@@ -96,6 +105,7 @@ class Hub:
             kept.clear()
         self.questions.start(self._loop)
         self._comings = Comings(self._dispatcher, self._facade_send, self.stats)
+        self._deliveries.start(self._loop)
         self.sessions = self._new_sessions(self._loop.time())
         self.started = True
 
@@ -131,6 +141,7 @@ class Hub:
             client.session.close(1001, "the server restarts", self.now, word="stopped")
             self.run(client)
         self._look_after_all()
+        self.questions.stop()
         self.peers.stop()
         await self._dispatcher.aclose()
 
@@ -149,14 +160,14 @@ class Hub:
     def send(self, uid: UserId, event: Any, data: Any, *, flush: bool, form: str | None) -> Receipt:
         """Say an event to every client of a user. From any thread."""
         push = self._push(event, data, form)
-        receipt = Receipt(len(self.peers.of(uid)))
+        receipt = Receipt(len(self.peers.of(uid)), push, self._deliveries)
         self._in_loop(lambda: self._send(uid, push, flush))
         return receipt
 
     def broadcast(self, event: Any, data: Any, *, flush: bool, form: str | None) -> Receipt:
         """Say an event to every client. From any thread."""
         push = self._push(event, data, form)
-        receipt = Receipt(len(self.sessions) + len(self.classic))
+        receipt = Receipt(len(self.sessions) + len(self.classic), push, self._deliveries)
         self._in_loop(lambda: self._broadcast(push, flush))
         return receipt
 
@@ -189,20 +200,30 @@ class Hub:
         now = self.now
         if push.key is None:
             self.sessions.addressed(uid, now)
+        push.uid = uid
         self._put(self.peers.of(uid), push, flush, now)
 
     def _broadcast(self, push: Push, flush: bool) -> None:
         if push.key is None:
             self.sessions.addressed_all()
+        push.everyone = True
         self._put(self.peers.everyone(), push, flush, self.now)
 
-    def _put(self, clients: Iterable[AnyClient], push: Push, flush: bool, now: float) -> None:
+    def _put(self, clients: Collection[AnyClient], push: Push, flush: bool, now: float) -> None:
+        push.addressed = sum(isinstance(client, Client) for client in clients) if self.classic else len(clients)
         for client in clients:
             client.session.send(push, now, flush=flush)
             if client.session.actions:  # it was one event too many
                 self._carry_out(client)
             self.look_after(client)
         self.stats["sent"] += 1
+        self._memory.add(push.size)
+
+    def _make_room(self, client: AnyClient) -> None:
+        client.session.close(
+            4420, "too much is kept for all clients, and most for this one", self.now, word="slow memory"
+        )
+        self.run(client)
 
     def _disconnect(self, uid: UserId, reason: str) -> None:
         for client in self.peers.of(uid):
@@ -304,7 +325,12 @@ class Hub:
                 peer = self.peers[client]
                 before, peer.present = peer.present, transport
                 self.presence.change(client.uid, before, transport)
-            case Ended(word):
+            case Arrived(event):
+                self._deliveries.arrived(client, event)
+            case Refused(event):
+                self._refused(client, event)
+            case Ended(word, lost):
+                self._deliveries.ended(client, lost)
                 self.stats[f"ended {word}"] += 1
                 if isinstance(client, ClassicClient):
                     del self.classic[client.key]
@@ -314,8 +340,13 @@ class Hub:
                 self.peers.ended(client)
             case Replaced():
                 self.stats["replaced"] += 1
-            case Dropped(events):
-                self.stats["dropped"] += events
+            case TransmitVolatile(number, packet) if number in self.links:
+                if (link := self.links[number][0]).behind:
+                    self.stats["volatile dropped"] += len(packet.events)
+                else:
+                    link.transmit([write_frame(packet, link.packer)])
+            case Dropped(events, what):
+                self.stats[what] += events
             case _:
                 pass  # for a link that is gone already
 
@@ -337,6 +368,13 @@ class Hub:
         client.session.handled(self.now, size)
         self.run(client)
 
+    def _refused(self, client: AnyClient, event: Event) -> None:
+        self.stats["refused by clients"] += 1
+        self._deliveries.refused(client, event)
+        who = client.uid, client.client_id
+        message = Message(event.id, event.data, *who, self.peers[client].connection, self._facade_send)
+        self._dispatcher.report(PackError(f"a client cannot read {event.id}, be it alone"), message)
+
     def _reply(self, client: AnyClient, ref: int, value: Any, *, failed: bool = False) -> None:
         packed = pack_value(value, self.spoken.packers)
         if threading.get_ident() == self._thread:
@@ -346,6 +384,7 @@ class Hub:
 
     def _put_reply(self, client: AnyClient, ref: int, packed: PackedValue, failed: bool) -> None:
         client.session.reply(ref, packed, self.now, failed=failed, size=packed.size)
+        self._memory.add(packed.size)
         self.look_after(client)
 
     def _fail(self, client: AnyClient, ref: int, error: RequestFailed) -> None:

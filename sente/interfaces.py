@@ -287,13 +287,23 @@ class HashedRegistry(Registry, Protocol):
 
 @runtime_checkable
 class KeyedRegistry(Registry, Protocol):
-    """A registry with events of which only the latest is to be sent."""
+    """A registry with events of which not each one has to arrive."""
 
     def key(self, event_id: str, value: Any, /) -> Hashable | None:
-        """What a newer event must have too to replace this one while it has not left; ``None``: nothing replaces it.
+        """What a newer event must have too to replace this one while it has not left; ``None``: nothing replaces it;
+        ``sente.protocol.messages.VOLATILE``: it leaves on the line there is, or not at all.
 
         Called with what ``dump`` took. Raises ``EventError``.
         """
+        ...
+
+
+@runtime_checkable
+class RepeatableRegistry(Registry, Protocol):
+    """A registry with requests that may be handled twice."""
+
+    def idempotent(self, event_id: str, /) -> bool:
+        """Whether that does no harm: then the request is asked again if a session ends before its reply came."""
         ...
 
 

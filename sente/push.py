@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sente.errors import ConfigError, PackError, ProtocolError, UnpackError
-from sente.interfaces import FormPacker, JoinablePacker, Packer, Wire, event_form, joinable
+from sente.interfaces import FormPacker, JoinablePacker, Packer, UserId, Wire, event_form, joinable
 from sente.protocol.conversation import ENVELOPE
 from sente.protocol.messages import Classic, Event, Events, Packet, Reply, Request, write_packet
 from sente.transports.asgi import wire_size
@@ -21,17 +21,15 @@ class Push(Event):
     """``[id, data]`` packed, where parts can be joined."""
     frames: dict[int, Wire] = field(default_factory=dict, compare=False)
     """Whole frames, for the common case that the event leaves alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a ``send``: it was put into the outboxes of so many clients.
-
-    >>> Receipt(clients=2).clients
-    2
-    """
-
-    clients: int
+    unnumbered: dict[int, Wire] = field(default_factory=dict, compare=False)
+    """The same of a volatile event, whose frame says that it has no number."""
+    everyone: bool = field(default=False, compare=False)
+    uid: UserId = field(default=None, compare=False)
+    """Whose clients it is for, if not for everyone's."""
+    addressed: int = field(default=0, compare=False)
+    """How many of them had a session, and may acknowledge it."""
+    lost: int = field(default=0, compare=False)
+    """The sessions of how many ended before."""
 
 
 def pack_event(event_id: str, data: Any, packers: Sequence[Packer], limit: int, form: str | None = None) -> Push:
@@ -129,16 +127,20 @@ def write_frame(packet: Packet, packer: Packer) -> Wire:
     if not isinstance(packet, Events):
         return packer.pack(write_packet(packet, "server"))
     alone = packet.events[0] if len(packet.events) == 1 else None
-    if isinstance(alone, Push) and id(packer) in alone.frames:
-        return alone.frames[id(packer)]
+    known: dict[int, Wire] = {}
+    if isinstance(alone, Push):
+        known = alone.frames if packet.seq is None else alone.unnumbered
+        if id(packer) in known:
+            return known[id(packer)]
     joining = joinable(packer)
     if joining is None:
         batch, *rest = write_packet(packet, "server")
-        return packer.pack([[event and event_form(packer, *event) for event in batch], *rest])
-    parts = [_part(event, joining) for event in packet.events if event is not None]
-    frame = joining.frame(joining.join([joining.join(parts), joining.part(None)]))
-    if isinstance(alone, Push):
-        alone.frames[id(packer)] = frame
+        frame = packer.pack([[event and event_form(packer, *event) for event in batch], *rest])
+    else:
+        parts = [joining.part(None) if event is None else _part(event, joining) for event in packet.events]
+        tail = (None,) if packet.seq is None else (None, packet.seq)
+        frame = joining.frame(joining.join([joining.join(parts), *map(joining.part, tail)]))
+    known[id(packer)] = frame
     return frame
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from sente.asking import Asking, check_timeout
-from sente.errors import ConfigError, Disconnected
+from sente.errors import ConfigError, Disconnected, RequestTimeout
 from sente.peers import AnyClient
 from sente.protocol.actions import Settle
 from sente.protocol.classic_session import ClassicClient
@@ -34,6 +34,7 @@ class Questions:
         self._speaks_plain = speaks_plain
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asking: dict[AnyClient, Asking] = {}
+        self._awaited: dict[asyncio.Future[Client], Callable[[AnyClient], bool]] = {}  # until a client comes back
         self._named: dict[str, dict[AnyClient, None]] = {}  # by client-id, the one that was attached last last
 
     def attached(self, client: AnyClient) -> None:
@@ -41,6 +42,9 @@ class Questions:
         named = self._named.setdefault(client.client_id, {})
         named.pop(client, None)
         named[client] = None
+        for waiting, is_next in self._awaited.items():
+            if not waiting.done() and isinstance(client, Client) and is_next(client):
+                waiting.set_result(client)
 
     def ended(self, client: AnyClient) -> None:
         """A session has ended."""
@@ -49,6 +53,12 @@ class Questions:
         del named[client]
         if not named:
             del self._named[client.client_id]
+
+    def stop(self) -> None:
+        """The server goes away: nobody comes back."""
+        for waiting in self._awaited:
+            if not waiting.done():
+                waiting.set_exception(Disconnected("the server goes away"))
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin anew, on another event loop perhaps."""
@@ -74,10 +84,10 @@ class Questions:
         newest_first = list(reversed(self._named[client_id]))
         return next((client for client in newest_first if isinstance(client, Client)), newest_first[0])
 
-    async def request(self, client_id: str, event: Any, data: Any, *, timeout: float | None, form: str | None) -> Any:
+    async def request(self, client_id: str, event: Any, data: Any, **options: Any) -> Any:
         """Ask the client that ``find`` finds. Raises as ``ChannelSocket.request``."""
         self._here()
-        return await self.ask(self.find(client_id), event, data, timeout=timeout, form=form)
+        return await self.ask(self.find(client_id), event, data, **options)
 
     async def ask(
         self,
@@ -87,6 +97,7 @@ class Questions:
         *,
         timeout: float | None = None,
         form: str | None = None,
+        idempotent: bool | None = None,
     ) -> Any:
         """Ask one client. Raises as ``ChannelSocket.request``."""
         loop = self._here()
@@ -95,12 +106,51 @@ class Questions:
         if isinstance(client, ClassicClient):
             who = client.client_id
             raise Disconnected(f"client {who!r} speaks Sente's protocol, which has no requests from the server")
-        ref = client.session.request(packed, seconds, loop.time())
-        plain = self._speaks_plain(client)
+        until = loop.time() + seconds
+        again = self._typed.repeatable(packed.id, idempotent)
+        lives = [client]
+        while True:
+            try:
+                value = await self._outcome(client, packed, until, seconds)
+                return self._typed.replied(packed.id, value, self._speaks_plain(client))
+            except Disconnected:
+                if not again or client.session.ended in ("goodbye", "drained", "stopped"):
+                    raise
+                client = await self._next_life(lives, until)
+                lives.append(client)
+
+    async def _outcome(self, client: Client, packed: Event, until: float, seconds: float) -> Any:
+        loop = self._here()
+        ref = client.session.request(packed, until - loop.time(), loop.time())
         loop.call_soon(self._run, client)  # what is said in one turn of the loop leaves together
         asking = self._asking.setdefault(client, Asking())
-        value = await asking.outcome(ref, packed.id, seconds, partial(self._cancel, client, ref))
-        return self._typed.replied(packed.id, value, plain)
+        return await asking.outcome(ref, packed.id, seconds, partial(self._cancel, client, ref))
+
+    async def _next_life(self, lives: list[Client], until: float) -> Client:
+        """The session in which the client goes on whose sessions these were, as it proved with one of their tokens.
+
+        Raises:
+            RequestTimeout: it has not come back by then.
+            Disconnected: the server goes away.
+        """
+        tokens = {client.token for client in lives}
+
+        def is_next(client: AnyClient) -> bool:
+            before = client.predecessor if isinstance(client, Client) else None
+            return before is not None and before.token in tokens and client.uid == lives[0].uid
+
+        for client in self._named.get(lives[0].client_id, ()):
+            if is_next(client) and not client.session.ended and isinstance(client, Client):
+                return client
+        waiting: asyncio.Future[Client] = self._here().create_future()
+        self._awaited[waiting] = is_next
+        try:
+            async with asyncio.timeout_at(until):
+                return await waiting
+        except TimeoutError:
+            raise RequestTimeout("the client has not come back in time") from None
+        finally:
+            del self._awaited[waiting]
 
     def _cancel(self, client: Client, ref: int) -> None:
         client.session.cancel(ref, self._here().time())

@@ -17,7 +17,8 @@ from sente.protocol.actions import Renew
 from sente.protocol.credentials import read_auth
 from sente.protocol.messages import AUTH
 from sente.protocol.sessions import Client
-from sente.push import Receipt, pack_value
+from sente.push import pack_value
+from sente.receipts import Receipt
 from sente.security import Security
 from sente.transports.asgi import Connection
 

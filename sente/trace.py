@@ -243,6 +243,11 @@ class TracedLink:
     def connection(self, connection: Connection) -> None:
         self._link.connection = connection
 
+    @property
+    def behind(self) -> bool:
+        """Whether the client does not read what was sent before."""
+        return self._link.behind
+
     def transmit(self, wires: Sequence[Wire]) -> None:
         """Send frames on a WebSocket."""
         for wire in wires:

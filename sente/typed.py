@@ -8,7 +8,7 @@ from typing import Any
 from sente.dispatch import Message
 from sente.errors import ConfigError, EventError, InvalidEvent, RequestFailed, UnknownEvent
 from sente.events import EventContract, Untyped
-from sente.interfaces import KeyedRegistry, Registry
+from sente.interfaces import KeyedRegistry, Registry, RepeatableRegistry
 from sente.protocol.messages import BAD_EVENT, Event, Side
 
 log = logging.getLogger("sente")
@@ -72,6 +72,12 @@ class Typed:
             return timeout
         deadline = self.registry.deadline(event_id) if self.checks else None
         return default if deadline is None else deadline
+
+    def repeatable(self, event_id: str, idempotent: bool | None) -> bool:
+        """Whether a request may be handled twice: as it says itself, else as its event does."""
+        if idempotent is None:
+            return isinstance(self.registry, RepeatableRegistry) and self.registry.idempotent(event_id)
+        return idempotent
 
     def replied(self, event_id: str, value: Any, plain: bool) -> Any:
         """The reply to what this side asked. Raises ``InvalidEvent``."""

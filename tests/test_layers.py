@@ -30,7 +30,19 @@ DRIVER = {
     "draining",
     "trace",
 }
-DRIVER |= {"admission", "asking", "binding", "questions", "reauth", "signatures", "trace_words", "typed", "versions"}
+DRIVER |= {
+    "memory",
+    "admission",
+    "asking",
+    "binding",
+    "questions",
+    "receipts",
+    "reauth",
+    "signatures",
+    "trace_words",
+    "typed",
+    "versions",
+}
 LAYERS = {
     GROUND: {"errors"},
     CORE: {"protocol", "values"},
@@ -180,24 +192,24 @@ def test_what_carries_an_event_is_small() -> None:
     """What an event passes on a server stays small enough to be read in an afternoon: core, hub, dispatch, transports.
 
     The core of our clients is read apart, and so is what serves Sente's own clients, or is one of them, and what knows
-    when credentials expire, how two contracts differ or how often is too often: none carries an event through a server
-    of ours. What makes events typed is a subject of its own, as events do without; its seams in hub, dispatch and
-    questions took 30 lines here. What only describes them, for files and hashes, is no part of it. Delivery classes,
-    limits in bytes and age, and an exchange that is answered without a task of its own took 150;
-    waking up took the clients' core 25.
+    when credentials expire, how two contracts differ, how often is too often or who has acknowledged what: none carries
+    an event through a server of ours. What makes events typed is a subject of its own, as events do without; its seams
+    in hub, dispatch and questions took 30 lines here. What only describes them, for files and hashes, is no part of it.
+    Delivery classes, limits in bytes and age, requests that are asked again, what cannot be read, and an exchange
+    without a task of its own took 290; waking up, and these, took the clients' core 65.
     """
     places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
     places |= {"sente.admission", "sente.workers", "sente.asking", "sente.questions"}
     places |= {f"sente.transports.{name}" for name in ("asgi", "websocket", "longpoll")}
     apart = CLASSIC | CLIENT_CORE | {"sente.protocol.classic_client"}
-    apart |= {"sente.protocol.contract", "sente.protocol.credentials", "sente.protocol.rates"}
+    apart |= {f"sente.protocol.{name}" for name in ("contract", "credentials", "rates", "watched")}
     assert {"sente.hub", "sente.dispatch", *apart} <= FILES.keys()
 
     def size(modules: set[str]) -> int:
         return sum(lines_of_code(FILES[module]) for module in modules)
 
-    assert size({module for module in FILES if within(module, places)} - apart) < 2_800
-    assert size(CLIENT_CORE) < 720
+    assert size({module for module in FILES if within(module, places)} - apart) < 2_900
+    assert size(CLIENT_CORE) < 760
     assert size(CLASSIC) < 500
     typed = {f"sente.events.{name}" for name in ("contract", "delivery", "registry", "untyped", "validation")}
     typed |= {"sente.typed"}

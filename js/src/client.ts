@@ -3,7 +3,7 @@
 
 import type { Outcome } from "./core/actions.js";
 import type { ClientState, Wanted } from "./core/client-state.js";
-import { AUTH, isEventId, isObject, type ChannelEvent } from "./core/messages.js";
+import { AUTH, VOLATILE, isEventId, isObject, type ChannelEvent } from "./core/messages.js";
 import { Driver, type News } from "./driver.js";
 import { Disconnected, PackError, RequestFailed, RequestTimeout } from "./errors.js";
 import { ask, inMilliseconds, type Options, type Source } from "./options.js";
@@ -34,6 +34,8 @@ export interface SendOptions {
 export interface RequestOptions extends SendOptions {
   /** Milliseconds to wait for the reply; 8000 unless told otherwise. */
   timeout?: number;
+  /** Handling it twice does no harm: it is asked again if the session ends before its reply came. */
+  idempotent?: boolean;
   signal?: AbortSignal;
 }
 
@@ -91,6 +93,7 @@ export class Client extends EventTarget {
   /** Resolves when the client is open for the first time; rejects if it is refused or disconnected before. */
   readonly ready: Promise<void>;
   readonly #driver: Driver;
+  readonly #delivery: Options["delivery"];
   readonly #handlers = new Map<string, Set<Handler>>();
   readonly #askers = new Map<number, Asker>();
   readonly #answering = new Map<number, AbortController>();
@@ -104,6 +107,7 @@ export class Client extends EventTarget {
     this.ready = new Promise<any>((resolve, reject) => (this.#becomeReady = { resolve, reject }));
     this.ready.catch(() => {}); // who does not wait for it is not bothered by it
     this.#queue = options.queue ?? false;
+    this.#delivery = options.delivery;
     this.#driver = new Drive(url, options, (news) => this.#hear(news));
     this.#driver.core.connect(performance.now() / 1000);
     this.#driver.soon(); // not before the caller has added its listeners
@@ -119,7 +123,10 @@ export class Client extends EventTarget {
    * next line, if there will be one. `data` is copied at once.
    */
   send(id: string, data: unknown = null, { queue = this.#queue }: SendOptions = {}): boolean {
-    const said = this.#driver.core.send(this.#event(id, data), queue);
+    const event = this.#event(id, data);
+    const by = this.#delivery?.[id];
+    if (by) event.key = by === VOLATILE ? by : `${id} ${by(data)}`;
+    const said = this.#driver.core.send(event, queue && by !== VOLATILE);
     this.#driver.soon();
     return said;
   }
@@ -129,10 +136,11 @@ export class Client extends EventTarget {
    * and of a timeout, the server is told.
    */
   async request<T = unknown>(id: string, data: unknown = null, options: RequestOptions = {}): Promise<T> {
-    const { timeout = 8000, signal, queue = this.#queue } = options;
+    const { timeout = 8000, signal, queue = this.#queue, idempotent } = options;
     signal?.throwIfAborted();
     const { core } = this.#driver;
-    const ref = core.request(this.#event(id, data), timeout / 1000, performance.now() / 1000, queue);
+    const event = { ...this.#event(id, data), again: idempotent };
+    const ref = core.request(event, timeout / 1000, performance.now() / 1000, queue);
     this.#driver.soon();
     const abort = () => {
       core.cancel(ref);

@@ -168,7 +168,8 @@ export class Driver {
         return this.#hello(action);
       case "transmit": {
         const socket = this.links.get(action.link);
-        if (socket instanceof WebSocketLink) for (const wire of this.pack(action.packets)) socket.send(wire);
+        if (!(socket instanceof WebSocketLink) || (action.volatile && socket.behind)) return;
+        for (const wire of this.pack(action.packets)) socket.send(wire);
         return;
       }
       case "exchange":

@@ -33,6 +33,12 @@ export interface Options {
   contract?: Contract;
   /** Keep what is said while there is no line, up to `limits.outbox`, in place of refusing it. Default: false. */
   queue?: boolean;
+  /**
+   * How what this client says is delivered, by id, from `sente types`: `"volatile"` leaves on the line there is, or not
+   * at all; with a function, one that has not left is replaced by a newer one of which it returns the same text. Any
+   * other event is reliable.
+   */
+  delivery?: Record<string, "volatile" | ((data: any) => unknown)>;
   /** Times, in milliseconds, and limits in place of the defaults. */
   settings?: SettingsOverrides;
   /** Default: the global one. Node before version 22 has none: pass that of `ws`. */

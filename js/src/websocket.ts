@@ -4,6 +4,8 @@ import type { Wire } from "./packers/packer.js";
 export interface WebSocketLike {
   binaryType: string;
   addEventListener(type: string, listener: (event: any) => void): void;
+  /** Bytes that wait, where that is known. */
+  readonly bufferedAmount?: number;
   send(data: any): void;
   close(code?: number, reason?: string): void;
   /** Where there is such a thing: read no more, and read on. */
@@ -46,6 +48,11 @@ export class WebSocketLink {
       }),
     );
     socket.addEventListener("error", () => {}); // a close follows and says all there is to say
+  }
+
+  /** Whether the other side does not read what was sent. */
+  get behind(): boolean {
+    return (this.socket.bufferedAmount ?? 0) > 65_536;
   }
 
   send(wire: Wire): void {

@@ -64,9 +64,9 @@ export class Player {
       case "prefer":
         return core.prefer(value, now);
       case "send":
-        return core.send({ id: value[0], data: value[1], size: value[2] ?? SIZE });
+        return core.send({ id: value[0], data: value[1], size: value[2] ?? SIZE, key: value[3] });
       case "request":
-        return core.request({ id: value[0], data: value[1], size: SIZE }, value[2], now);
+        return core.request({ id: value[0], data: value[1], size: SIZE, again: value[3] }, value[2], now);
       case "cancel":
         return core.cancel(value);
       case "reply":

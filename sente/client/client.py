@@ -290,11 +290,18 @@ class Client(Hearing):
         return sent
 
     @overload
-    async def request(self, event: Request[R], *, timeout: float | None = ...) -> R: ...
+    async def request(self, event: Request[R], *, timeout: float | None = ..., idempotent: bool | None = ...) -> R: ...
     @overload
-    async def request(self, event: str, data: Any = ..., *, timeout: float | None = ...) -> Any: ...
-    async def request(self, event: Any, data: Any = None, *, timeout: float | None = None) -> Any:
+    async def request(
+        self, event: str, data: Any = ..., *, timeout: float | None = ..., idempotent: bool | None = ...
+    ) -> Any: ...
+    async def request(
+        self, event: Any, data: Any = None, *, timeout: float | None = None, idempotent: bool | None = None
+    ) -> Any:
         """Ask the server and wait for its reply, ``timeout`` seconds at most. If it is cancelled, the server is told.
+
+        ``idempotent``: handling it twice does no harm, so it is asked again if the session ends before the reply came.
+        Default: as its event says.
 
         Raises:
             RequestTimeout: no reply came in time; whether the server has handled it is not known.
@@ -305,14 +312,17 @@ class Client(Hearing):
         """
         event_id, data = self._typed.say(event, data)
         check_event_id(event_id)
-        value = await self._ask(event_id, data, timeout=self._typed.patience(event_id, timeout, self._timeout))
+        seconds = self._typed.patience(event_id, timeout, self._timeout)
+        again = self._typed.repeatable(event_id, idempotent)
+        value = await self._ask(event_id, data, timeout=seconds, idempotent=again)
         return self._typed.replied(event_id, value, is_plain_json(self._driver.packer))
 
-    async def _ask(self, event_id: str, data: Any, *, timeout: float | None = None) -> Any:
+    async def _ask(self, event_id: str, data: Any, *, timeout: float | None = None, idempotent: bool = False) -> Any:
         seconds = self._timeout if timeout is None else check_timeout(timeout)
         if not self.state.open:
             raise Disconnected("the client is not connected")
-        ref = self._core.request(say(event_id, data, self._driver.packer), seconds, self._driver.now)
+        said = say(event_id, data, self._driver.packer)
+        ref = self._core.request(said, seconds, self._driver.now, idempotent=idempotent)
         self._driver.run_soon()
         return await self._asking.outcome(ref, event_id, seconds, lambda: self._cancel(ref))
 

@@ -26,6 +26,7 @@ from sente.protocol.actions import (
     Settle,
     StateChanged,
     Transmit,
+    TransmitVolatile,
     Unconfirmed,
 )
 from sente.protocol.client_session import ClientSession
@@ -177,6 +178,9 @@ class ClientDriver:
                 self._start(link, self._say_hello, link, hello, self._greeting)
             case Transmit(link, packets):
                 self._sockets[link].send(self._write(packets))
+            case TransmitVolatile(link, packet):
+                if not (socket := self._sockets[link]).behind:
+                    socket.send(self._write((packet,)))
             case Exchange(link, head, packets):
                 task = self._start(link, self._exchange, link, head, self._write(packets))
                 if packets and packets[-1] == Control(Event(BYE)):
@@ -211,7 +215,7 @@ class ClientDriver:
         except LinkClosed as closed:
             self._core.link_lost(link, self.now, code=closed.code, message=closed.message)
         except (ProtocolError, UnpackError) as error:
-            self._core.broken(link, str(error), self.now)
+            self._core.broken(link, str(error), self.now, unread=True)
         except Exception as error:  # what an option of the application raised, or a transport of its own
             log.exception("connecting failed")
             self._core.link_lost(link, self.now, message=f"{type(error).__name__}: {error}")
@@ -285,6 +289,8 @@ class _Socket:
         self._line = line
         self._queue: asyncio.Queue[Wire | None] = asyncio.Queue()  # the core knows how much it has under way
         self._farewell = (4000, "lost")
+        self.behind = False
+        """Whether the line holds a frame back, as the server does not read."""
         self._task = spawn(self._run())
 
     def send(self, wires: Iterable[Wire]) -> None:
@@ -301,7 +307,9 @@ class _Socket:
     async def _run(self) -> None:
         try:
             while (wire := await self._queue.get()) is not None:
+                self.behind = True
                 await self._line.send(wire)
+                self.behind = False
         except LinkClosed:
             pass  # as the reader is told, too
         finally:

@@ -120,6 +120,8 @@ def _channel(contract: EventContract[Any], payloads: Mapping[Key, Any]) -> Docum
         found = [{"payload": value} for value in examples(check, written=mode == "serialization")]
         channel["messages"][said] = message | ({"examples": found} if found else {})
     channel["x-sente-delivery"] = str(contract.delivery)
+    if contract.idempotent:
+        channel["x-sente-idempotent"] = True
     if contract.strict is not None:
         channel["x-sente-strict"] = contract.strict
     if contract.extra is not None:

@@ -47,6 +47,8 @@ class EventContract(Generic[D]):
     """Seconds that a request waits for its reply."""
     doc: str = ""
     """What it is about."""
+    idempotent: bool = False
+    """Whether it may be handled twice: then a request is asked again if a session ends before its reply came."""
     strict: bool | None = field(default=None, repr=False)
     extra: Extra | None = field(default=None, repr=False)
 

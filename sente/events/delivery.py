@@ -1,4 +1,4 @@
-"""How an event is delivered: ``"reliable"``, or only the latest of those that say the same thing."""
+"""How an event is delivered: each one, only the latest of those that say the same thing, or what gets through."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Latest:
         return "latest" if by is None else f"latest({by})"
 
 
-Delivery: TypeAlias = Literal["reliable"] | Latest
+Delivery: TypeAlias = Literal["reliable", "volatile"] | Latest
 
 
 def latest(key: str | Callable[[Any], Hashable] | None = None) -> Latest:

@@ -12,7 +12,7 @@ from sente.events.contract import Direction, EventContract, NotYetDefined, doc_o
 from sente.events.delivery import Delivery, Latest
 from sente.events.hashes import UNDEFINED, event_hash
 from sente.events.validation import Extra
-from sente.protocol.messages import Side, is_event_id
+from sente.protocol.messages import VOLATILE, Side, is_event_id
 
 D = TypeVar("D")
 
@@ -65,6 +65,7 @@ class EventRegistry:
         direction: Direction = ...,
         delivery: Delivery = ...,
         deadline: float | None = ...,
+        idempotent: bool = ...,
         doc: str | None = ...,
     ) -> Callable[[type[D]], type[D]]: ...
     @overload
@@ -77,6 +78,7 @@ class EventRegistry:
         direction: Direction = ...,
         delivery: Delivery = ...,
         deadline: float | None = ...,
+        idempotent: bool = ...,
         doc: str | None = ...,
     ) -> EventContract[D]: ...
     @overload
@@ -89,6 +91,7 @@ class EventRegistry:
         direction: Direction = ...,
         delivery: Delivery = ...,
         deadline: float | None = ...,
+        idempotent: bool = ...,
         doc: str | None = ...,
     ) -> EventContract[Any]: ...
     def event(
@@ -100,6 +103,7 @@ class EventRegistry:
         direction: Direction = "both",
         delivery: Delivery = "reliable",
         deadline: float | None = None,
+        idempotent: bool = False,
         doc: str | None = None,
     ) -> Any:
         """Register an event: as a decorator of its class, or ``of`` any type, which returns its contract.
@@ -111,8 +115,11 @@ class EventRegistry:
             reply: What the reply is. Type checkers see it only as ``Request[...]`` among the bases of the class.
             direction: Who says it: ``"to-server"`` or ``"to-client"`` refuses it from the other side.
             delivery: ``"reliable"``: each one arrives, or counts as lost. ``latest("field")``: one that has not left
-                is replaced by a newer one with the same key, and none counts as lost.
+                is replaced by a newer one with the same key, and none counts as lost. ``"volatile"``: it leaves on
+                the line there is, or not at all.
             deadline: Seconds that a request waits for its reply, unless it says otherwise.
+            idempotent: Handling it twice does no harm: a request is asked again, unless it says otherwise, if a session
+                ends before its reply came.
             doc: What it is about. Default: the docstring of the class.
 
         Raises:
@@ -123,7 +130,7 @@ class EventRegistry:
         def add(type_: Any, answer: Any) -> EventContract[Any]:
             about = doc_of(type_) if doc is None else doc
             contract: EventContract[Any] = EventContract(
-                event_id, type_, answer, direction, delivery, deadline, about, self._strict, self._extra
+                event_id, type_, answer, direction, delivery, deadline, about, idempotent, self._strict, self._extra
             )
             self._check_new(contract)
             if isinstance(delivery, Latest):
@@ -205,13 +212,20 @@ class EventRegistry:
         """Seconds that a request waits for its reply. Raises ``UnknownEvent``."""
         return self._find(event_id).deadline
 
+    def idempotent(self, event_id: str, /) -> bool:
+        """Whether it may be handled twice. Raises ``UnknownEvent``."""
+        return self._find(event_id).idempotent
+
     def key(self, event_id: str, value: Any, /) -> Hashable | None:
-        """What a newer event must have too to replace this one while it has not left; ``None`` for a reliable one.
+        """What a newer event must have too to replace this one while it has not left; ``None`` for a reliable one,
+        ``VOLATILE`` for a volatile one.
 
         Raises ``EventError``, as ``dump``.
         """
         contract = self._find(event_id)
-        if not isinstance(contract.delivery, Latest):
+        if contract.delivery == "volatile":
+            return VOLATILE
+        if contract.delivery == "reliable":
             return None
         return event_id, contract.delivery.key(event_id, contract.data_check.load(value, plain=False))
 
@@ -254,7 +268,7 @@ class EventRegistry:
     def _check_options(self, event_id: str, direction: str, delivery: object, deadline: float | None) -> None:
         if direction not in get_args(Direction):
             raise ConfigError(f"event({event_id!r}, direction={direction!r}): choose one of {get_args(Direction)}")
-        if delivery != "reliable" and not isinstance(delivery, Latest):
-            raise ConfigError(f"event({event_id!r}, delivery={delivery!r}): give 'reliable' or latest(...)")
+        if delivery not in ("reliable", "volatile") and not isinstance(delivery, Latest):
+            raise ConfigError(f"event({event_id!r}, delivery={delivery!r}): give 'reliable', 'volatile' or latest(...)")
         if deadline is not None and not 0 < deadline < math.inf:
             raise ConfigError(f"event({event_id!r}, deadline={deadline!r}): give a finite number of seconds above 0")

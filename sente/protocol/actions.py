@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from sente.protocol.messages import Event, Packet
+from sente.protocol.messages import Event, Events, Packet
 
 TransportName: TypeAlias = Literal["ws", "poll"]
-Outcome: TypeAlias = Literal["reply", "error", "timeout", "disconnected"]
+Outcome: TypeAlias = Literal["reply", "error", "timeout", "disconnected", "refused"]
 Link: TypeAlias = int
 """A name the driver gives to a WebSocket or to one HTTP exchange; never used twice."""
 
@@ -17,6 +17,14 @@ class Transmit:
 
     link: Link
     packets: tuple[Packet, ...]
+
+
+@dataclass(slots=True)
+class TransmitVolatile:
+    """Send events on a WebSocket, unless what is sent has to wait there already: then drop them, and count them."""
+
+    link: Link
+    packet: Events
 
 
 @dataclass(slots=True)
@@ -72,7 +80,8 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """A request has its outcome: a value, an error from the other side, a timeout, the session's end."""
+    """A request has its outcome: a value, an error from the other side, a timeout, the session's end; ``refused``: the
+    other side cannot read it."""
 
     ref: int
     outcome: Outcome
@@ -98,13 +107,30 @@ class Ended:
     """The session is over: ``reason`` is one word for counters and logs. Nothing may be put into it any more."""
 
     reason: str
+    lost: tuple[Event, ...] = field(default=(), compare=False, repr=False)
+    """What its client has not acknowledged. Server only."""
+
+
+@dataclass(slots=True)
+class Arrived:
+    """The client has acknowledged an event that is watched. Server only."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The client cannot read this event, and will not get it. Server only."""
+
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """So many events will not reach a classic client: they are counted, nobody can be told. Server only."""
+    """So many events will not reach a client, which is not told: they are counted, as ``what``. Server only."""
 
     events: int
+    what: Literal["dropped", "latest dropped", "volatile dropped"] = "dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +189,7 @@ class StateChanged:
 
 ServerAction: TypeAlias = (
     Transmit
+    | TransmitVolatile
     | Answer
     | Close
     | Deliver
@@ -173,9 +200,21 @@ ServerAction: TypeAlias = (
     | LateReply
     | PresenceChanged
     | Ended
+    | Arrived
+    | Refused
     | Dropped
     | Replaced
 )
 ClientAction: TypeAlias = (
-    OpenLink | SayHello | Transmit | Exchange | Close | Deliver | Cancelled | Settle | Unconfirmed | StateChanged
+    OpenLink
+    | SayHello
+    | Transmit
+    | TransmitVolatile
+    | Exchange
+    | Close
+    | Deliver
+    | Cancelled
+    | Settle
+    | Unconfirmed
+    | StateChanged
 )

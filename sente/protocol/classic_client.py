@@ -93,8 +93,9 @@ class ClassicClientSession(ClientSession):
         self._put_classic(event, None)
         return True
 
-    def request(self, event: Event, timeout: float, now: float) -> int:
+    def request(self, event: Event, timeout: float, now: float, *, idempotent: bool = False) -> int:
         """Ask for a reply within ``timeout`` seconds; a ``Settle`` with the returned ref says what came of it.
+        There are no sessions, so an ``idempotent`` one is like any other.
 
         Raises:
             Disconnected: the line is closed.

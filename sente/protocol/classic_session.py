@@ -6,6 +6,7 @@ keeps one for each user, client-id and transport. It calls ``open`` for a WebSoc
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,10 +20,11 @@ from sente.protocol.actions import (
     PresenceChanged,
     ServerAction,
     Transmit,
+    TransmitVolatile,
     TransportName,
 )
 from sente.protocol.classic import DUMMY, FAILED, PING, PONG, SERVER_PING, TIMEOUT, Said
-from sente.protocol.messages import BAD_EVENT, Classic, Event, Events
+from sente.protocol.messages import BAD_EVENT, VOLATILE, Classic, Event, Events
 from sente.protocol.settings import ServerSettings
 
 NEVER = float("inf")
@@ -136,6 +138,10 @@ class ClassicSession:
         limits = self._settings.limits
         if not self._registered:
             return
+        if event.key is VOLATILE and not self._lines:
+            return self.actions.append(Dropped(1, "volatile dropped"))
+        if event.key is VOLATILE and self._transport == "ws":
+            return self.actions.append(TransmitVolatile(next(reversed(self._lines)), Events((event,))))
         if len(self._waiting) >= limits.outbox or self._waiting_bytes + event.size > limits.outbox_bytes:
             self.actions.append(Dropped(1))
             return
@@ -194,6 +200,10 @@ class ClassicSession:
     def kept(self) -> tuple[int, int]:
         """Items, and bytes of them, that wait for the client."""
         return len(self._waiting), self._waiting_bytes
+
+    def items(self) -> Sequence[Event]:
+        """What waits for the client."""
+        return self._waiting
 
     # -- the driver's side
 

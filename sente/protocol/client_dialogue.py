@@ -4,10 +4,13 @@ from sente.errors import OutboxFull, PackError
 from sente.protocol.actions import Cancelled, ClientAction, Deliver, Link, Unconfirmed
 from sente.protocol.conversation import ENVELOPE, Conversation
 from sente.protocol.greeting import PeerLimits
-from sente.protocol.messages import AUTH_DUE, BYE, CANCEL, RATE_LIMITED, Event, Packet, Reply, Request
-from sente.protocol.outbox import Answered, Asked, Item
+from sente.protocol.messages import AUTH_DUE, BYE, CANCEL, RATE_LIMITED, VOLATILE, Event, Packet, Reply, Request
+from sente.protocol.outbox import Answered, Asked, Item, Nothing
 from sente.protocol.requests import NEVER, Requests
 from sente.protocol.settings import Limits
+
+UNREADABLE = (400, 413, 1009, 4400, 4413)
+"""How a server says that it cannot read, or take, what was said."""
 
 
 class Dialogue:
@@ -17,6 +20,11 @@ class Dialogue:
         self._limits = limits
         self._actions = actions
         self.requests = Requests(actions)
+        self._n = self._greeted = 0  # of the last hello, and of the last one that was answered
+        self.unread = False
+        """Whether something came on the last line that could not be read."""
+        self.refused = False
+        """Whether the server could not read what was said on it."""
         self.talk = self._new_talk()
 
     def _new_talk(self) -> Conversation:
@@ -35,6 +43,9 @@ class Dialogue:
         """
         if item.size > self.talk.peer.packet - ENVELOPE:
             raise PackError(f"{item.size} bytes packed; the server takes {self.talk.peer.packet} at most")
+        if isinstance(item, Event) and item.key is VOLATILE:
+            self.talk.let_pass(item)
+            return
         if self.talk.full:
             raise OutboxFull(
                 "too many events wait for the server: slow down, or wait for a request's reply now and then"
@@ -47,10 +58,11 @@ class Dialogue:
         else:
             self.talk.outbox.put(item)
 
-    def ask(self, event: Event, deadline: float) -> int:
-        """Put a request; its reference. Raises as ``put``."""
-        self.put(Asked(event, self.requests.next))
-        return self.requests.add(deadline)
+    def ask(self, event: Event, deadline: float, *, idempotent: bool = False) -> int:
+        """Put a request; its reference. ``idempotent``: it is asked again in the next session. Raises as ``put``."""
+        asked = Asked(event, self.requests.next)
+        self.put(asked)
+        return self.requests.add(deadline, asked if idempotent else None)
 
     def cancel(self, ref: int) -> None:
         """The asker no longer waits for ``ref``."""
@@ -94,14 +106,33 @@ class Dialogue:
         self.talk.backlog += 1
         self._actions.append(Deliver(event, ref))
 
+    def hello(self, n: int) -> int | None:
+        """The hello ``n`` leaves: the ``n`` of the one before, if something came after it that could not be read."""
+        self._n = n
+        return self._greeted if self.unread else None
+
+    def resume(self, ack: int, got: int) -> None:
+        """The session goes on: what the server has not acknowledged leaves again, as ``got`` is how far it has
+        received; but for what it could not read a second time.
+        """
+        item = self.talk.outbox.refused(got) if self.refused else None
+        if isinstance(item, Asked):
+            self.requests.settle(item.ref, "refused")
+        elif isinstance(item, Event):
+            self._actions.append(Unconfirmed((item,)))
+        self._greeted, self.unread, self.refused = self._n, False, False
+        self.talk.outbox.rewind(ack)
+
     # -- the end of a session
 
     def start_anew(self, prev: int | None, *, same_user: bool = True, packet: float = NEVER) -> None:
         """The session is gone: carry over what the server had not received, above ``prev``; ``None``: nobody knows.
+        And requests without reply that may be asked twice.
 
         Nothing goes over to another user, and nothing that is larger than the next server's ``packet``, which would end
         each session anew: the application gets back what it had said.
         """
+        self._greeted, self.unread, self.refused = self._n, False, False
         old = self.talk
         sent: list[Item] = [item for _, item in old.outbox.sent_above(0 if prev is None else prev)]
         waiting = list(old.outbox.waiting())
@@ -112,12 +143,17 @@ class Dialogue:
         most = packet - ENVELOPE
         doubtful += [item for item in kept if item.size > most]
         # a reply is for the session that asked: it is not carried over
-        carried = [item for item in kept if item.size <= most and not isinstance(item, Answered)]
+        carried = [item for item in kept if item.size <= most and not isinstance(item, Answered | Nothing)]
+        refs = {item.ref for item in carried if isinstance(item, Asked)}
+        if same_user:  # what had arrived, or may have, and may be asked again
+            again = [item for item in self.requests.repeatable() if item.ref not in refs and item.size <= most]
+            carried[:0] = again
+            refs.update(asked.ref for asked in again)
         self._replace_talk()
         self.talk.backlog = old.backlog  # what was delivered is still to be handled
         for item in carried:
             self._add(item)
-        self.requests.disconnected({item.ref for item in carried if isinstance(item, Asked)})
+        self.requests.disconnected(refs)
         if events := tuple(item for item in doubtful if isinstance(item, Event)):
             self._actions.append(Unconfirmed(events))
 

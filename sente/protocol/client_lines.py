@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from sente.protocol.actions import ClientAction, Close, Exchange, Link, Transmit
+from sente.protocol.actions import ClientAction, Close, Exchange, Link, Transmit, TransmitVolatile
 from sente.protocol.client_dialogue import Dialogue
 from sente.protocol.conversation import Conversation
 from sente.protocol.greeting import Info
-from sente.protocol.messages import BYE, Ack, Control, Event, Packet, Ping, Pong
+from sente.protocol.messages import BYE, Ack, Control, Event, Events, Packet, Ping, Pong
 from sente.protocol.requests import NEVER
 from sente.protocol.settings import ClientSettings
 
@@ -107,6 +107,7 @@ class Lines:
             self._give_up(other, reason)
         self._ways = {link: Way("climb", NEVER)} if link is not None else {}
         self._paused = True
+        self._talk.pass_on()  # to nobody
 
     def take_leave(self, now: float) -> None:
         """Say what waits, and goodbye."""
@@ -156,16 +157,21 @@ class Lines:
     def say(self, now: float) -> None:
         """Say what waits, as far as window and free POSTs allow."""
         self._flush = False
-        if self._info is None or not self._talk.outbox.unsent:
+        outbox, passing = self._talk.outbox, self._talk.pass_on()
+        if self._info is None or not (outbox.unsent or passing):
             return
         if self._websocket is not None:
             packets = self._talk.say()
             if packets:
                 self._actions.append(Transmit(self._websocket, packets))
+            if passing and not outbox.unsent:  # else the server is behind
+                self._actions.append(TransmitVolatile(self._websocket, Events(passing, 0)))
             return
         while self._busy("post") < self._settings.posts:
             seq = self._talk.outbox.cursor
             packets = self._talk.say(max_bytes=self._info.body // 2)
+            if passing and not outbox.unsent:
+                packets, passing = (*packets, Events(passing, 0)), ()
             if not packets:
                 return
             self._exchange("post", now + self._patience, seq, packets)

@@ -11,12 +11,12 @@ from typing import Any
 from sente.errors import Disconnected, ProtocolError
 from sente.protocol.actions import ClientAction, Close, Link, OpenLink, SayHello, StateChanged
 from sente.protocol.classic import no_welcome
-from sente.protocol.client_dialogue import Dialogue
+from sente.protocol.client_dialogue import UNREADABLE, Dialogue
 from sente.protocol.client_lines import Lines, Way
 from sente.protocol.client_state import ClientState, Closed, Phase
 from sente.protocol.contract import Contract
 from sente.protocol.greeting import VERSION, Info, number, read_info, write_hello
-from sente.protocol.messages import BYE, Event, Handshake, Packet, Ping, Pong
+from sente.protocol.messages import BYE, VOLATILE, Event, Handshake, Packet, Ping, Pong
 from sente.protocol.requests import NEVER
 from sente.protocol.route import TERMINAL, Route, Wanted, retry_after
 from sente.protocol.settings import ClientSettings
@@ -101,13 +101,13 @@ class ClientSession:
             PackError: the server takes no packet that large.
             OutboxFull: too much waits for the server.
         """
-        if not self.state.open:
+        if not self.state.open or (event.key is VOLATILE and self._phase is not Phase.OPEN):
             return False
         self._dialogue.put(event)
         self._lines.flush_soon()
         return True
 
-    def request(self, event: Event, timeout: float, now: float) -> int:
+    def request(self, event: Event, timeout: float, now: float, *, idempotent: bool = False) -> int:
         """Ask for a reply within ``timeout`` seconds; a ``Settle`` with the returned ref says what came of it.
 
         Raises:
@@ -117,7 +117,7 @@ class ClientSession:
         """
         if not self.state.open:
             raise Disconnected("the client is not connected")
-        ref = self._dialogue.ask(event, now + timeout)
+        ref = self._dialogue.ask(event, now + timeout, idempotent=idempotent)
         self._lines.flush_soon()
         return ref
 
@@ -209,15 +209,15 @@ class ClientSession:
         elif way is not None:
             self._fall(way, now, code, message)
 
-    def broken(self, link: Link, reason: str, now: float) -> None:
-        """Give a link up that does not do what it should: what came on it cannot be read, say."""
+    def broken(self, link: Link, reason: str, now: float, *, unread: bool = False) -> None:
+        """Give a link up that does not do what it should; ``unread``: what came on it cannot be read."""
+        self._dialogue.unread |= unread
         self._actions.append(Close(link, 4400, reason))
         self.link_lost(link, now, message=reason)
 
     def take_actions(self) -> list[ClientAction]:
         """The work that came up since the last call, to be done in order."""
-        actions = self._actions.copy()
-        self._actions.clear()
+        actions, self._actions[:] = self._actions.copy(), []
         return actions
 
     def next_timer(self) -> float | None:
@@ -259,7 +259,7 @@ class ClientSession:
         self._phase = Phase.GREETING
         self._lines.wait_until(link, now + self._settings.handshake_timeout)
         n, ack, got = self._lines.count(), self._dialogue.talk.greet(), self._dialogue.talk.inbox.top
-        hello = write_hello(self._token, n, ack, got, self._settings.limits, self.contract)
+        hello = write_hello(self._token, n, ack, got, self._settings.limits, self.contract, self._dialogue.hello(n))
         self._actions.append(SayHello(link, self._route.next, hello))
 
     def _handshake(self, handshake: Handshake, now: float) -> None:
@@ -268,8 +268,8 @@ class ClientSession:
         info, uid = read_info(handshake.info), handshake.uid
         differs = self.contract and self.contract.differs(handshake.info)
         if info.resumed:
-            self._dialogue.talk.outbox.rewind(info.ack)
-            lost: int | None = 0
+            self._dialogue.resume(info.ack, info.got)
+            lost: int | None = info.lost or 0
         else:
             lost = self._lost(info, now)
             same_user = not self.state.ever_opened or uid == self.state.uid
@@ -340,6 +340,7 @@ class ClientSession:
             changes["last_ws_close" if was_open else "last_ws_error"] = closed
         elif way.use == "hello":
             changes["packer"] = None  # perhaps this is a server that speaks another: let it say so
+        self._dialogue.refused |= was_open and code in UNREADABLE
         self._close(closed, **changes)
         wait = retry_after(message)
         answered = status in TERMINAL or status == 409 or wait > 0 or (code is not None and code >= 4000)

@@ -7,7 +7,7 @@ from sente.protocol.actions import Link
 from sente.protocol.greeting import PeerLimits
 from sente.protocol.inbox import Inbox
 from sente.protocol.messages import CANCEL, Ack, Event, Events, Packet, Ping, Pong, Reply, Request
-from sente.protocol.outbox import Answered, Asked, Outbox, Withdrawn
+from sente.protocol.outbox import Answered, Asked, Nothing, Outbox, Withdrawn
 from sente.protocol.settings import AckPolicy, Limits
 
 REACH_PER_REQUEST = 16
@@ -32,6 +32,9 @@ class Conversation:
         self.peer = peer
         self.outbox = Outbox()
         self.inbox: Inbox[Heard] = Inbox(limits.window + REACH_PER_REQUEST * limits.requests)
+        self._awaited = 0
+        self.slow_at = float("inf")
+        """When ``is_slow`` is to be asked."""
         self.backlog = 0
         """Events handed to the application and not yet handled: the driver's to keep."""
         self.backlog_bytes = 0
@@ -48,6 +51,9 @@ class Conversation:
         self._owed_bytes = 0
         self._asked_for_ack = False
         self._expected = 1  # what an unnumbered batch on the current link begins with
+        self.passing: list[Event] = []
+        """Volatile, until the line is spoken to next."""
+        self._passing_bytes = 0
 
     def agree(self, acks: AckPolicy) -> None:
         """Acknowledge like this from now on: at a quarter of the window at the latest, or its sender would wait."""
@@ -59,6 +65,19 @@ class Conversation:
     def full(self) -> bool:
         """Whether more is kept for the other side than allowed."""
         return len(self.outbox) > self.limits.outbox or self.outbox.bytes > self.limits.outbox_bytes
+
+    def await_ack(self, until: float) -> None:
+        """Ask ``is_slow`` then, if anything is unacknowledged now: of the newest number that has left. So there is one
+        time for all, not one for each."""
+        self._awaited = self.outbox.next - 1
+        self.slow_at = until if self.outbox.acked < self._awaited else float("inf")
+
+    def is_slow(self, until: float) -> bool:
+        """Whether what was awaited is not acknowledged; to be asked at ``slow_at``. Else wait for the next."""
+        if self.outbox.acked < self._awaited:
+            return True
+        self.await_ack(until)
+        return False
 
     # -- hearing
 
@@ -194,6 +213,8 @@ class Conversation:
 
     def say(self, *, max_bytes: float = float("inf")) -> Frames:
         """The packets that may leave now: runs of events as batches no longer than the other side takes."""
+        if self.outbox.cursor <= self.outbox.alone and max_bytes != float("inf"):
+            max_bytes = 0  # a body of its own, too
         items = self.outbox.take(window=self.peer.window, window_bytes=self.peer.window_bytes, max_bytes=max_bytes)
         if len(items) == 1:  # as mostly
             seq, item = items[0]
@@ -207,7 +228,7 @@ class Conversation:
         for seq, item in items:
             if isinstance(item, Withdrawn):
                 item = Event(CANCEL, item.ref, item.size)
-            if isinstance(item, Event) and batch and item.size + 1 <= room:
+            if isinstance(item, Event) and batch and item.size + 1 <= room and seq > self.outbox.alone + 1:
                 batch.append(item)
                 room -= item.size + 1
                 continue
@@ -223,10 +244,32 @@ class Conversation:
             packets.append(self._batch(batch, self.outbox.cursor))
         return tuple(packets)
 
+    def let_pass(self, event: Event) -> int:
+        """Have a volatile event leave with the next ``pass_on``. They fill one packet at most, of no more events than
+        the window: how many were dropped for that, the oldest first."""
+        self.passing.append(event)
+        self._passing_bytes += event.size + 1
+        dropped = 0
+        while self._passing_bytes > self.peer.packet - ENVELOPE or len(self.passing) > self.peer.window:
+            self._passing_bytes -= self.passing.pop(0).size + 1
+            dropped += 1
+            if not self.passing:
+                break
+        return dropped
+
+    def pass_on(self) -> tuple[Event, ...]:
+        """The volatile events that leave now, or never."""
+        events = tuple(self.passing)
+        self.passing.clear()
+        self._passing_bytes = 0
+        return events
+
     def _batch(self, events: list[Event], after: int) -> Events:
         return Events(tuple(events), None if self._server else after - len(events))
 
-    def _packet(self, item: Asked | Answered, seq: int) -> Packet:
+    def _packet(self, item: Asked | Answered | Nothing, seq: int) -> Packet:
+        if isinstance(item, Nothing):
+            return Events((None,), None if self._server else seq)
         if isinstance(item, Asked):
             return Request(item.event, item.ref, seq, self.news())
         return Reply(item.value, item.ref, seq, self.news(), item.failed)

@@ -43,6 +43,8 @@ class Hello:
     got: int
     contract: str | None = None
     """The hash of the client's events, if they are typed."""
+    refused: int = -1
+    """The ``n`` of the hello on whose link something came that the client could not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +97,20 @@ def read_hello(plain: Any) -> Hello:
         ),
         got=number(plain, "got", 0, plain["ack"]),
         contract=check_hash(text(plain, "contract")),
+        refused=number(plain, "refused", 0, -1) if "refused" in plain else -1,
     )
 
 
 def write_hello(
-    session: str | None, n: int, ack: int, got: int, limits: Limits, contract: Contract | None
+    session: str | None, n: int, ack: int, got: int, limits: Limits, contract: Contract | None, refused: int | None
 ) -> dict[str, Any]:
     """A hello, to be completed with ``csrf`` and ``auth``; see ``Hello``."""
     hello: dict[str, Any] = {"hello": VERSION, "session": session, "n": n, "ack": ack}
     hello["limits"] = {"packet": limits.packet, "window": limits.window, "bytes": limits.window_bytes}
     if got > ack:
         hello["got"] = got
+    if refused is not None:
+        hello["refused"] = refused
     if contract is not None:
         hello["contract"] = contract.hash
     return hello
@@ -171,6 +176,7 @@ class Info:
     resumed: bool
     lost: int | None
     prev: int | None
+    got: int
     since_start: int | None
     uptime: float
     ack: int
@@ -195,6 +201,7 @@ def read_info(plain: Mapping[str, Any]) -> Info:
         resumed=plain.get("resumed") is True,
         lost=_count(plain, "lost"),
         prev=_count(plain, "prev"),
+        got=number(plain, "got", 0, plain.get("ack")),
         since_start=_count(plain, "since_start"),
         uptime=number(plain, "uptime", 0, 0) / 1000,
         ack=number(plain, "ack", 0),

@@ -9,7 +9,7 @@ Packets are never changed. They are not frozen, because that takes longer than t
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeAlias, assert_never
+from typing import Any, Final, Generic, Literal, TypeAlias, assert_never
 
 import typing_extensions
 
@@ -41,6 +41,21 @@ DataT = typing_extensions.TypeVar("DataT", default=Any, covariant=True)
 """What an event carries: anything, unless it is said."""
 
 
+class Volatile:
+    """The type of ``VOLATILE``.
+
+    >>> VOLATILE
+    VOLATILE
+    """
+
+    def __repr__(self) -> str:
+        return "VOLATILE"
+
+
+VOLATILE: Final = Volatile()
+"""The key of an event that leaves on the line there is, unnumbered, or not at all (§5)."""
+
+
 @dataclass(slots=True)
 class Event(Generic[DataT]):
     """``[id, data]``; ``size`` is what it costs packed, in bytes, and counts against limits.
@@ -53,7 +68,8 @@ class Event(Generic[DataT]):
     data: DataT = None  # type: ignore[assignment]
     size: int = field(default=0, compare=False)
     key: Hashable | None = field(default=None, compare=False, repr=False)
-    """Of events with the same key only the newest is kept while they have not left (§5); ``None``: reliable."""
+    """How it is delivered (§5). ``None``: reliable. ``VOLATILE``. Anything else: of events with the same key only the
+    newest is kept while they have not left."""
 
 
 @dataclass(slots=True)

@@ -38,7 +38,15 @@ class Withdrawn:
     size: int = 32
 
 
-Item: TypeAlias = Event | Asked | Answered | Withdrawn
+@dataclass(slots=True)
+class Nothing:
+    """In the place of something that the other side cannot read: its number leaves as null."""
+
+    size: int = 0
+
+
+Item: TypeAlias = Event | Asked | Answered | Withdrawn | Nothing
+UNREADABLE = {"code": "internal", "message": "the reply cannot be read by its asker", "data": None}
 _HELD = (Event, Asked)
 """What a full window holds back. The rest passes: someone waits for it, and each request allows for one only."""
 
@@ -54,7 +62,19 @@ class Outbox:
     Invariants: ``sent`` holds the numbers ``acked + 1 ..`` without a hole; ``acked < cursor <= next``.
     """
 
-    __slots__ = ("_held_bytes", "_held_items", "_passing", "_queue", "_sent", "acked", "bytes", "cursor")
+    __slots__ = (
+        "_held_bytes",
+        "_held_items",
+        "_keyed",
+        "_passing",
+        "_queue",
+        "_sent",
+        "_suspect",
+        "acked",
+        "alone",
+        "bytes",
+        "cursor",
+    )
 
     def __init__(self) -> None:
         self._queue: list[Item] = []
@@ -62,6 +82,10 @@ class Outbox:
         self._passing = 0  # of _queue, what passes a full window: it is only looked for if there is some
         self._held_items = 0  # events and requests among _sent, what the window counts
         self._held_bytes = 0
+        self._keyed = False  # whether _queue may hold events with a key: else nobody need look
+        self._suspect = 0  # what was refused last
+        self.alone = 0
+        """What has a number up to here leaves in a packet of its own."""
         self.acked = 0
         """The other side has taken charge of everything up to here."""
         self.cursor = 1
@@ -99,7 +123,18 @@ class Outbox:
             self._queue = [item for item in self._queue if item is not old]  # not remove: an equal one may come first
             self.bytes -= old.size
         self.put(event)
+        self._keyed = True
         return old is not None
+
+    def shed(self) -> int:
+        """There is no room: drop the events that have not left and of which only the latest counts; how many."""
+        if not self._keyed:
+            return 0
+        kept = [item for item in self._queue if not isinstance(item, Event) or item.key is None]
+        dropped = len(self._queue) - len(kept)
+        self._queue, self._keyed = kept, False
+        self.bytes = sum(item.size for item in self.items())
+        return dropped
 
     def withdraw(self, ref: int) -> None:
         """A request is no longer wanted: say so if it has left, and see to it that it does not leave otherwise."""
@@ -134,6 +169,26 @@ class Outbox:
         """A new link: what lies above the other side's ``ack`` leaves again."""
         self.acknowledge(ack)
         self.cursor = self.acked + 1
+
+    def refused(self, received: int) -> Item | None:
+        """The other side, which has received up to ``received``, could not read what came next, and ended the link.
+
+        To be called before ``rewind``. What has left leaves again one by one. What is refused a second time, alone, is
+        given up, so that the rest goes on, and returned.
+        """
+        at = received - self.acked
+        if not (0 <= at < len(self._sent) and received + 1 < self.cursor) or isinstance(self._sent[at], Nothing):
+            return None  # nothing of ours was on that link
+        if received + 1 != self._suspect:
+            self._suspect, self.alone = received + 1, self.next - 1
+            return None
+        item = self._sent[at]
+        self.bytes -= item.size
+        if isinstance(item, _HELD):
+            self._held_items -= 1
+            self._held_bytes -= item.size
+        self._sent[at] = Answered(UNREADABLE, item.ref, True) if isinstance(item, Answered) else Nothing()
+        return item
 
     def repeat(self, above: int) -> None:
         """Say again what lies above ``above`` and is not acknowledged: it may have gone to nobody.
@@ -184,6 +239,10 @@ class Outbox:
     def sent_above(self, number: int) -> list[tuple[int, Item]]:
         """What left with a number above ``number`` and is not acknowledged."""
         return [(n, item) for n, item in enumerate(self._sent, self.acked + 1) if n > number]
+
+    def items(self) -> list[Item]:
+        """Everything kept."""
+        return self._sent + self._queue
 
     def waiting(self) -> list[Item]:
         """What never left."""

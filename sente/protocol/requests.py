@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from sente.protocol.actions import Outcome, Settle
-from sente.protocol.outbox import Outbox
+from sente.protocol.outbox import Asked, Outbox
 
 NEVER = float("inf")
 
@@ -15,6 +15,7 @@ class Requests:
     def __init__(self, actions: list[Any]) -> None:
         self._actions = actions
         self._deadlines: dict[int, float] = {}
+        self._repeatable: dict[int, Asked] = {}
         self._last = 0
 
     def __len__(self) -> int:
@@ -25,21 +26,31 @@ class Requests:
         """The reference of the next request."""
         return self._last + 1
 
-    def add(self, deadline: float) -> int:
-        """A request was put; its reference."""
+    def add(self, deadline: float, repeatable: Asked | None = None) -> int:
+        """A request was put; its reference. ``repeatable``: the request, if asking twice does no harm."""
         self._last += 1
         self._deadlines[self._last] = deadline
+        if repeatable is not None:
+            self._repeatable[self._last] = repeatable
         return self._last
+
+    def repeatable(self) -> list[Asked]:
+        """Those without outcome that may be asked again, whatever became of them."""
+        self._repeatable = {ref: asked for ref, asked in self._repeatable.items() if ref in self._deadlines}
+        return list(self._repeatable.values())
 
     def cancel(self, ref: int, outbox: Outbox) -> None:
         """The asker no longer waits for ``ref``, and the other side need not either. Nothing if it has its outcome."""
         if self._deadlines.pop(ref, None) is not None:
+            self._repeatable.pop(ref, None)
             outbox.withdraw(ref)
 
     def settle(self, ref: int, outcome: Outcome, value: Any = None) -> bool:
         """This came of ``ref``; False if it is late: then the asker has had its outcome."""
         if self._deadlines.pop(ref, None) is None:
             return False
+        if self._repeatable:
+            self._repeatable.pop(ref, None)
         self._actions.append(Settle(ref, outcome, value))
         return True
 

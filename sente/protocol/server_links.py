@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from sente.protocol.actions import Answer, Close, Link, ServerAction, Transmit
+from sente.protocol.actions import Answer, Close, Dropped, Link, ServerAction, Transmit, TransmitVolatile
 from sente.protocol.conversation import Conversation
 from sente.protocol.greeting import Head
-from sente.protocol.messages import Ack, Packet, Ping, Pong
+from sente.protocol.messages import Ack, Event, Events, Packet, Ping, Pong
 from sente.protocol.requests import NEVER
 from sente.protocol.settings import ServerSettings
 
@@ -71,6 +71,8 @@ class Links:
         elif any(held.link == link for held in self._held):
             self._held = [held for held in self._held if held.link != link]
             self.away_since = now
+        if not self.attached:
+            self._drop(self._talk.pass_on())
 
     def drop(self, code: int, reason: str, now: float) -> None:
         """Close them all."""
@@ -79,8 +81,16 @@ class Links:
             links.append(self.websocket)
         self.websocket, self._held, self.away_since = None, [], now
         self._actions += [Close(link, code, reason) for link in links]
+        self._drop(self._talk.pass_on())
 
     # -- talking
+
+    def let_pass(self, event: Event) -> None:
+        """Say a volatile event with what is said next, if there is a line then and the client keeps up."""
+        if not self.attached:
+            self._drop((event,))
+        elif dropped := self._talk.let_pass(event):
+            self._actions.append(Dropped(dropped, "volatile dropped"))
 
     def say(self, now: float, *, hurry: bool) -> None:
         """Say what waits, as far as window and exchanges allow. ``hurry``: and have it acknowledged at once."""
@@ -90,10 +100,14 @@ class Links:
                 packets = (*packets, Ack(self._talk.ack(), please=True))
             if packets:
                 self._actions.append(Transmit(self.websocket, packets))
+            if self._talk.passing:
+                self._actions += [TransmitVolatile(self.websocket, packet) for packet in self._volatile()]
             return
         while self._held:
             seq = self._talk.outbox.cursor
             packets = self._talk.say(max_bytes=self._talk.peer.window_bytes)
+            if self._talk.passing:
+                packets = (*packets, *self._volatile())
             if not packets:
                 break
             self.answer(self._held.pop().link, seq, packets)
@@ -104,7 +118,7 @@ class Links:
         if self.websocket is not None:
             self._actions.append(Transmit(self.websocket, (Ack(self._talk.ack()),)))
         else:
-            self.answer(self._held.pop().link)
+            self.answer(self._held.pop().link, packets=self._volatile())
             self.away_since = now
 
     def answer(self, link: Link, seq: int | None = None, packets: tuple[Packet, ...] = ()) -> None:
@@ -138,7 +152,20 @@ class Links:
         for held in [held for held in self._held if now >= held.until]:
             self._held.remove(held)
             self.away_since = now
-            self.answer(held.link)
+            self.answer(held.link, packets=self._volatile())
+
+    def _volatile(self) -> tuple[Events, ...]:
+        """What waits that is volatile, unless numbered events wait too: then the client is behind."""
+        events = self._talk.pass_on()
+        if self._talk.outbox.unsent:
+            self._drop(events)
+        elif events:
+            return (Events(events, 0),)
+        return ()
+
+    def _drop(self, events: tuple[Event, ...]) -> None:
+        if events:
+            self._actions.append(Dropped(len(events), "volatile dropped"))
 
     @property
     def _silence(self) -> float:

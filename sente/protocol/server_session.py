@@ -7,7 +7,6 @@ a hello that passed the checks, then ``receive`` for each frame of the WebSocket
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sente.errors import Disconnected, PackError, ProtocolError
@@ -15,11 +14,13 @@ from sente.protocol.actions import (
     Cancelled,
     Close,
     Deliver,
+    Dropped,
     Ended,
     Expired,
     LateReply,
     Link,
     PresenceChanged,
+    Refused,
     Renew,
     Replaced,
     ServerAction,
@@ -31,10 +32,10 @@ from sente.protocol.credentials import EXPIRED, Credentials
 from sente.protocol.greeting import Greeting, Head, Hello, PeerLimits, write_info
 from sente.protocol.messages import (
     AUTH,
-    AUTH_DUE,
     BAD_EVENT,
     BYE,
     CANCEL,
+    VOLATILE,
     Control,
     Event,
     Handshake,
@@ -43,27 +44,12 @@ from sente.protocol.messages import (
     Reply,
     Request,
 )
-from sente.protocol.outbox import Asked, Item
+from sente.protocol.outbox import Asked, Item, Outbox
 from sente.protocol.requests import NEVER, Requests
 from sente.protocol.server_links import REPLACED, Links
 from sente.protocol.settings import ServerSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
-    """What is known of a session that ended: enough to say what its client lost (§4)."""
-
-    acknowledged: int
-    """How far the client had acknowledged."""
-    said: int
-    """What waited for it then, a bit for each number from there on: 1 if it is an event of the application. Thousands
-    of sessions may be remembered, each with thousands of numbers."""
-    received: int
-    """How far the session had received."""
-
-    def lost(self, ack: int) -> int:
-        """How many events a client missed that had received up to ``ack``."""
-        return (self.said >> max(0, ack - self.acknowledged)).bit_count()
+from sente.protocol.tombstone import Tombstone, tombstone
+from sente.protocol.watched import Watched
 
 
 class ServerSession:
@@ -77,11 +63,14 @@ class ServerSession:
         self._requests = Requests(self.actions)
         self._transport: TransportName = "ws"
         self._present: TransportName | None = None
-        self._ended = False
+        self._ended = ""  # or by what
         self._hello_n = self._poll_n = 0
         self._links = Links(settings, self._talk, self.actions, now)
         self._retry_after: float | None = None  # draining, and what to tell the client
         self._flush_at = NEVER
+        self.watched = Watched(self.actions)
+        """What ``watch`` was asked for; to be removed if nobody waits any more."""
+        self._stone: Tombstone | None = None
         self.credentials = Credentials(settings.auth_warning)
         """For the driver to renew after each hello, and each ``Renew`` that passed the checks."""
 
@@ -98,6 +87,7 @@ class ServerSession:
         if hello.n <= self._hello_n or self._ended:
             self.actions.append(Close(link, *REPLACED))
             return
+        refused = self._talk.outbox.refused(hello.got) if hello.refused == self._hello_n else None
         try:
             self._talk.outbox.rewind(ack)
         except ProtocolError as error:
@@ -109,7 +99,11 @@ class ServerSession:
         self._talk.peer = hello.limits
         told = self._talk.greet()
         self._transport = transport
-        handshake = Handshake(greeting.uid, greeting.data, write_info(self._settings, told, greeting.session))
+        self._talk.slow_at = NEVER  # a new line, a new chance
+        session = {**greeting.session, **({"got": self._talk.inbox.top} if told < self._talk.inbox.top else {})}
+        if refused is not None:
+            session["lost"] = self._give_up(refused)
+        handshake = Handshake(greeting.uid, greeting.data, write_info(self._settings, told, session))
         if transport == "ws":
             self._links.open(link, now)
             self.actions.append(Transmit(link, (handshake,)))
@@ -177,6 +171,9 @@ class ServerSession:
             return
         if event.key is None:
             self._talk.outbox.put(event)
+        elif event.key is VOLATILE:
+            self._links.let_pass(event)
+            return self._leave_by(now if flush else now + self._batch_window, now)
         elif self._talk.outbox.put_latest(event):
             self.actions.append(Replaced())
         if event.size > self._talk.peer.packet - ENVELOPE:  # counted as lost, so that its client is told
@@ -209,6 +206,14 @@ class ServerSession:
         if not self._ended and self._talk.reply(ref, value, failed=failed, size=size):
             self._leave_by(now, now)
 
+    def watch(self, event: Event, now: float) -> bool:
+        """Say with ``Arrived`` when the client has acknowledged this event, and ask it to at once. False: the event is
+        not on its way to this client, or has been acknowledged."""
+        watched = self.watched.add(event, self._talk.outbox)
+        if watched:
+            self._leave_by(now, now)
+        return watched
+
     def handled(self, now: float, size: int) -> None:
         """The application is done with a delivery, which came in ``size`` bytes."""
         self._talk.backlog -= 1
@@ -225,10 +230,12 @@ class ServerSession:
     def close(self, code: int, reason: str, now: float, *, word: str) -> None:
         """End the session: its links are closed with ``code`` and ``reason``; ``word`` is for counters and logs."""
         if not self._ended:
-            self._ended = True
+            self._ended = word
             self._links.drop(code, reason, now)
             self._requests.disconnected()
-            self.actions.append(Ended(word))
+            lost = tuple(item for item in self._talk.outbox.items() if isinstance(item, Event))
+            self._stone, self._talk.outbox = self.tombstone(), Outbox()  # which nobody needs any more
+            self.actions.append(Ended(word, lost))
 
     def suspend(self, code: int, reason: str, now: float) -> None:
         """Close its links; unlike one that is closed, the session can be resumed."""
@@ -240,16 +247,13 @@ class ServerSession:
         return self._links.attached
 
     @property
-    def ended(self) -> bool:
-        """Whether the session is over."""
+    def ended(self) -> str:
+        """By what the session has ended; empty while it goes on."""
         return self._ended
 
     def tombstone(self) -> Tombstone:
         """What to remember of the session once it has ended."""
-        outbox = self._talk.outbox
-        items = [item for _, item in outbox.sent_above(0)] + outbox.waiting()
-        said = sum(1 << place for place, item in enumerate(items) if _is_said(item))
-        return Tombstone(outbox.acked, said, self._talk.inbox.top)
+        return self._stone or tombstone(self._talk.outbox, self._talk.inbox.top)
 
     # -- the driver's side
 
@@ -257,6 +261,10 @@ class ServerSession:
     def kept(self) -> tuple[int, int]:
         """Items, and bytes of them, that are kept for the client until it acknowledges them."""
         return len(self._talk.outbox), self._talk.outbox.bytes
+
+    def items(self) -> Sequence[Item]:
+        """What is kept for the client."""
+        return self._talk.outbox.items()
 
     def take_actions(self) -> list[ServerAction]:
         """The work that came up since the last call, to be done in order."""
@@ -275,7 +283,7 @@ class ServerSession:
         if self._links.attached:
             due = self._talk.ack_due()
             earliest = min(earliest, self._flush_at, self._links.next_timer(), NEVER if due is None else due)
-            earliest = min(earliest, self.credentials.due)
+            earliest = min(earliest, self.credentials.due, self._talk.slow_at)
         else:
             if self._present:
                 earliest = min(earliest, self._links.away_since + self._grace)
@@ -292,6 +300,8 @@ class ServerSession:
             return
         if not self._links.attached and now >= self._links.away_since + self._settings.resume:
             return self.close(4410, "the session expired", now, word="expired")
+        if now >= self._talk.slow_at and self._links.attached and self._talk.is_slow(now + self._settings.outbox_age):
+            return self.close(4420, "the client acknowledges nothing", now, word="slow age")
         self._requests.handle_timer(now, self._talk.outbox)
         if now >= self.credentials.due and self._links.attached:
             self._mind_credentials(now)
@@ -350,10 +360,15 @@ class ServerSession:
     def _leave_by(self, flush_at: float, now: float) -> None:
         self._flush_at = min(self._flush_at, flush_at)
         if self._talk.full:
-            self.close(4420, "the client does not keep up with what is sent to it", now, word="slow")
+            if shed := self._talk.outbox.shed():
+                self.actions.append(Dropped(shed, "latest dropped"))
+            if self._talk.full:
+                self.close(4420, "the client does not keep up with what is sent to it", now, word="slow")
 
     def _advance(self, now: float) -> None:
         """Say what is due, acknowledge what is due, and take leave if draining."""
+        if self.watched.events:
+            self.watched.look(self._talk.outbox)
         if self._ended or not self._links.attached:
             return
         leaving = self._retry_after is not None and self._take_leave(self._retry_after, now)
@@ -361,12 +376,23 @@ class ServerSession:
             self._flush_at = now  # the window was full, or the last body: there may be room now
         if now >= self._flush_at:
             self._flush_at = NEVER
-            self._links.say(now, hurry=self._retry_after is not None and not leaving)  # draining: nobody is to wait
+            draining = self._retry_after is not None and not leaving
+            self._links.say(now, hurry=draining or bool(self.watched.events))  # nobody is to wait
+            if self._talk.slow_at == NEVER:
+                self._talk.await_ack(now + self._settings.outbox_age)
         due = self._talk.ack_due()
         if due is not None and now >= due:
             self._links.acknowledge(now)
         if leaving:
             self.close(1001, "the server restarts", now, word="drained")
+
+    def _give_up(self, item: Item) -> int:
+        """The client cannot read it; how many events it thereby loses."""
+        if isinstance(item, Event):
+            self.actions.append(Refused(item))
+        elif isinstance(item, Asked):
+            self._requests.settle(item.ref, "refused")
+        return int(isinstance(item, Event) and item.key is None)
 
     def _take_leave(self, retry_after: float, now: float) -> bool:
         """When draining and nothing is open, put the last word; whether it is put."""
@@ -383,8 +409,3 @@ class ServerSession:
         if self._present != self._transport:
             self._present = self._transport
             self.actions.append(PresenceChanged(self._transport))
-
-
-def _is_said(item: Item) -> bool:
-    """Whether it is an event of the application, which a client may lose: not one of which only the latest counts."""
-    return isinstance(item, Event) and item.key is None and item.id not in (BYE, AUTH_DUE)

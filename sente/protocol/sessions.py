@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 
 from sente.protocol.actions import Link, TransportName
 from sente.protocol.greeting import Greeting, Hello
-from sente.protocol.server_session import ServerSession, Tombstone
+from sente.protocol.server_session import ServerSession
 from sente.protocol.settings import ServerSettings
+from sente.protocol.tombstone import Tombstone
 
 Tell: TypeAlias = Callable[[str | None], Mapping[str, Any]]
 """What the handshake says of the server's events to a client whose contract has this hash."""

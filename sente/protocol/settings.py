@@ -100,6 +100,12 @@ class ServerSettings:
     auth_warning: float = 30.0
     """A client is told so long before its credentials expire, or after half of their life if that is later: time for a
     slow token server, and for a second try."""
+    outbox_age: float = 120.0
+    """How long an acknowledgement may take, on a line, before the session closes as slow: as long as one without a line
+    is waited for. Clients acknowledge within 5 s, those in hidden tabs when they are pinged."""
+    memory: int = 256 * 1024 * 1024
+    """Bytes, packed, that are kept for all clients together, what is kept for many counting once: a quarter of a small
+    server. Above it the sessions that keep most are closed as slow, until an eighth of it is free."""
     body_timeout: float = 30.0
     """How long the body of a POST may take to arrive: as long as a client waits for its answer."""
     rates: Rates = field(default_factory=Rates)

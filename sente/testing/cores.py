@@ -94,6 +94,8 @@ class Cores:
         self.server_wires: dict[int, Wire] = {}
         self.ws_blocked = False
         """Whether WebSockets get through to nobody."""
+        self.behind = False
+        """Whether WebSockets take no volatile events, as where the other end does not read."""
         self.asleep = False
         """Whether the client's computer sleeps: nothing reaches it, and none of its timers fires."""
         self.present: dict[Client, act.TransportName] = {}
@@ -133,6 +135,9 @@ class Cores:
                 self.put_up(wire, ("hello", json.dumps(hello)))
             case act.Transmit(link, sent):
                 self.put_up(self.wire_of(link), *(("frame", text) for text in _frames(sent, "client")))
+            case act.TransmitVolatile(link, packet):
+                if not self.behind:
+                    self.put_up(self.wire_of(link), ("frame", *_frames((packet,), "client")))
             case act.Exchange(link, head, sent):
                 self.put_up(self.add_wire(link, ws=False), ("post", json.dumps(head), _frames(sent, "client")))
             case act.Close(link, code, _):
@@ -173,6 +178,9 @@ class Cores:
         match action:
             case act.Transmit(link, sent):
                 self._say_down(link, *(("frame", text) for text in _frames(sent, "server")))
+            case act.TransmitVolatile(link, packet):
+                if not self.behind:
+                    self._say_down(link, ("frame", *_frames((packet,), "server")))
             case act.Answer(link, head, sent):
                 self._say_down(link, ("answer", json.dumps(head), _frames(sent, "server")))
                 self.server_wires.pop(link, None)

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from uuid import UUID
 
 from sente.errors import EventError, PackError, UnknownEvent
-from sente.interfaces import HashedRegistry, KeyedRegistry, Registry, is_plain_json
+from sente.interfaces import HashedRegistry, KeyedRegistry, Registry, RepeatableRegistry, is_plain_json
 from sente.packers import get
 from sente.protocol.messages import Side
 from sente.values import Keyword, TaggedValue
@@ -69,6 +69,8 @@ def _check_event(registry: Registry, event_id: str, value: Any) -> None:
         key = registry.key(event_id, value)
         hash(key)
         assert registry.key(event_id, copy.deepcopy(value)) == key, "equal events have equal keys"
+    if isinstance(registry, RepeatableRegistry):
+        assert isinstance(registry.idempotent(event_id), bool), "idempotent is True or False"
     for sender in senders:
         before = copy.deepcopy(value)
         dumped = registry.dump(event_id, value, sender=sender)

@@ -55,6 +55,11 @@ class ServerLink(Protocol):
     @connection.setter
     def connection(self, connection: Connection, /) -> None: ...
 
+    @property
+    def behind(self) -> bool:
+        """Whether what is sent now has to wait, as the client does not read what was sent before."""
+        ...
+
     def transmit(self, wires: Sequence[Wire]) -> None:
         """Send frames on a WebSocket."""
         ...

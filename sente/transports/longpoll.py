@@ -72,6 +72,9 @@ class ExchangeLink:
         self.connection = connection
         self.outcome: asyncio.Future[bytes | Refusal] = asyncio.get_running_loop().create_future()
 
+    behind = False
+    """It is answered once, and nothing before it waits."""
+
     def transmit(self, wires: Sequence[Wire]) -> None:
         """Only a WebSocket transmits."""
         raise TypeError("an HTTP exchange is answered once")

@@ -101,6 +101,11 @@ class WebSocketLink:
         self._writer: Worker | None = None  # which waits, while others run
         self._closing = False
 
+    @property
+    def behind(self) -> bool:
+        """Whether the server holds a frame back, as the client does not read."""
+        return self._writer is not None
+
     def transmit(self, wires: Sequence[Wire]) -> None:
         """Send frames; cut the line if twice what a session may keep waits: its client asks, but does not read."""
         for wire in wires:

@@ -186,9 +186,9 @@ def test_only_a_class_of_its_own_can_be_decorated(type_: Any) -> None:
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"direction": "up"}, "direction='up'"),
-    ({"delivery": "unreliable"}, r"delivery='unreliable'\): give 'reliable' or latest\(...\)"),
-    ({"delivery": "latest"}, r"give 'reliable' or latest\(...\)"),
-    ({"delivery": latest}, r"give 'reliable' or latest\(...\)"),
+    ({"delivery": "unreliable"}, r"delivery='unreliable'\): give 'reliable', 'volatile' or latest\(...\)"),
+    ({"delivery": "latest"}, r"give 'reliable', 'volatile' or latest\(...\)"),
+    ({"delivery": latest}, r"give 'reliable', 'volatile' or latest\(...\)"),
     ({"deadline": 0}, "finite number of seconds above 0"),
     ({"deadline": float("inf")}, "finite number of seconds above 0"),
 ]

@@ -25,7 +25,7 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType, TypedDict
 
-from sente import ConfigError, EventRegistry, Request, TypeHandler
+from sente import ConfigError, EventRegistry, Request, TypeHandler, latest
 from sente.events.typescript import typescript
 from sente.packers import get
 from sente.protocol.contract import Contract
@@ -51,6 +51,11 @@ class Word(StrEnum):
 class Item(BaseModel):
     name: str = Field(alias="item-name", description="What it is called.")
     parts: list["Item"] = []
+
+
+class Pair(NamedTuple):
+    left: int
+    right: int
 
 
 class Page(BaseModel, Generic[T]):
@@ -362,3 +367,25 @@ def test_a_type_that_fails_to_describe_itself() -> None:
     assert events.hashes() == {"types/broken": "undefined"}
     with pytest.raises(ConfigError, match="no idea"):
         typescript(events)
+
+
+def test_how_what_a_client_says_is_delivered(tmp_path: Path) -> None:
+    events = EventRegistry()
+    events.event("item/at", of=Item, delivery=latest("name"))
+    events.event("item/seen", of=Item, delivery=latest(lambda item: item.name))
+    events.event("page/zoom", of=int, delivery=latest())
+    events.event("page/point", of=tuple[int, int], delivery="volatile")
+    events.event("page/pair", of=Pair, delivery=latest("left"))
+    events.event("page/news", of=str, delivery="volatile", direction="to-client")
+    events.event("page/say", of=str)
+    text = typescript(events)
+    _, constant = text.split("export const delivery = ")
+    assert constant == (
+        '{\n  "item/at": (data: { "item-name": unknown }) => data["item-name"],\n'
+        "  // item/seen: latest(<lambda>)\n"
+        '  "page/zoom": () => "",\n  "page/point": "volatile",\n'
+        "  // page/pair: latest(left)\n} as const;\n"
+    )
+    use = 'import { connect } from "sente-client";\nimport { delivery, type Events } from "./events.js";\n'
+    compiles(tmp_path, events=text, use=use + 'connect<Events>("/chsk", { delivery }).send("page/zoom", 1);\n')
+    assert "delivery" not in typescript(registry({"a/b": int}))

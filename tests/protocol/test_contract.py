@@ -44,7 +44,7 @@ def test_events_that_are_none(events: object) -> None:
 
 @pytest.mark.parametrize("contract", [MINE, None])
 def test_a_hello_names_it(contract: Contract | None) -> None:
-    hello = read_first(json.dumps(write_hello(None, 1, 0, 0, Limits(), contract)))
+    hello = read_first(json.dumps(write_hello(None, 1, 0, 0, Limits(), contract, None)))
     assert isinstance(hello, Hello)
     assert hello.contract == (contract and contract.hash)
 

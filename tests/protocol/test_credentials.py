@@ -7,7 +7,7 @@ import pytest
 from sente.errors import ProtocolError
 from sente.protocol.actions import Close, Deliver, Expired, PresenceChanged, Renew, ServerAction, Transmit
 from sente.protocol.credentials import EXPIRED, Credentials, read_auth
-from sente.protocol.messages import AUTH, AUTH_DUE, Event, Events, Request
+from sente.protocol.messages import AUTH, AUTH_DUE, Ack, Event, Events, Request
 from sente.protocol.settings import ServerSettings
 from tests.protocol.test_server_session import Driver
 from tests.protocol.world import World
@@ -102,6 +102,7 @@ def test_a_client_between_two_polls_is_warned_with_the_next() -> None:
 def test_what_is_renewed_is_good_for_longer() -> None:
     driver = greeted(300.0)
     driver.pass_time(280.0)
+    driver.receive(Ack(1))
     driver.session.credentials.renew(300.0, driver.now)
     assert told(driver.pass_time(269.9)) == []
     assert [event.data for event in told(driver.pass_time(0.2))] == [{"in": 30_000}]

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import Phase, seed, settings
-from hypothesis.stateful import invariant, run_state_machine_as_test
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from tests.protocol.test_lossy_line import LossyLine
 from tests.protocol.twin import Node, Twin
@@ -25,10 +26,6 @@ class TwinWorld(World):
 
     client_core = Twin
 
-    def say_latest(self) -> None:
-        """Like anything else: the JavaScript client keeps nothing back."""
-        self.say()
-
     def climb_now(self) -> None:
         assert isinstance(self.core, Twin)
         self.core.climb_now(self.now)
@@ -37,6 +34,10 @@ class TwinWorld(World):
 class JavaScriptLossyLine(LossyLine):
     World = TwinWorld
     steps = 0
+
+    @rule(pushed=st.booleans())
+    def poison(self, pushed: bool) -> None:
+        """The JavaScript client gives nothing up."""
 
     @invariant()
     def counted(self) -> None:

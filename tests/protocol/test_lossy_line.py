@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
-from tests.protocol.world import Wire, World
+from tests.protocol.world import POISON, Wire, World
 
 SMALL = Limits(window=6, window_bytes=200, backlog=3, ack=AckPolicy(items=3, delay=1.0), requests=4)
 """Small enough that a few steps reach every limit."""
@@ -57,6 +57,15 @@ class LossyLine(RuleBasedStateMachine):
         if leaves:
             self.world.advance(0)
 
+    @rule(times=some, pushed=st.booleans(), behind=st.booleans(), leaves=st.booleans())
+    def what_gets_through(self, times: int, pushed: bool, behind: bool, leaves: bool) -> None:
+        """Volatile events have no number, so whatever becomes of them, the numbers of the others go on."""
+        self.world.behind = behind
+        for _ in range(times):
+            (self.world.push_volatile if pushed else self.world.say_volatile)()
+        if leaves:
+            self.world.advance(0)
+
     @rule(times=some, leaves=st.booleans())
     def say(self, times: int, leaves: bool) -> None:
         for _ in range(times):
@@ -64,9 +73,9 @@ class LossyLine(RuleBasedStateMachine):
         if leaves:
             self.world.advance(0)
 
-    @rule(timeout=st.sampled_from([60.0, 8.0, 0.5]))
-    def ask(self, timeout: float) -> None:
-        self.world.ask(timeout)
+    @rule(timeout=st.sampled_from([60.0, 8.0, 0.5]), idempotent=st.booleans())
+    def ask(self, timeout: float, idempotent: bool) -> None:
+        self.world.ask(timeout, idempotent=idempotent)
         self.world.advance(0)
 
     @rule(timeout=st.sampled_from([60.0, 8.0, 0.5]), leaves=st.booleans())
@@ -90,6 +99,18 @@ class LossyLine(RuleBasedStateMachine):
         for _ in range(times):
             self.world.handle_one()
             self.world.client_handle_one()
+
+    @rule(pushed=st.booleans())
+    def poison(self, pushed: bool) -> None:
+        """Something that its receiver cannot read. Each costs two lines, after longer and longer waits: few will do."""
+        self.poisons = getattr(self, "poisons", 0) + 1
+        if self.poisons > 3:
+            return
+        if pushed:
+            self.world.push(id=POISON)
+        else:
+            self.world.say(POISON)
+        self.world.advance(0)
 
     # -- the line
 
@@ -196,7 +217,7 @@ class LossyLine(RuleBasedStateMachine):
             if not self.forgetful:
                 assert self.world.core.state.client_id == "client-1", "taken for a twin"
                 assert None not in self.world.losses, "a server that knows did not say"
-                assert not self.world.unconfirmed, "a server that knows did not say"
+                assert self.world.unconfirmed <= self.world.poison, "a server that knows did not say"
 
     def teardown(self) -> None:
         if hasattr(self, "world"):

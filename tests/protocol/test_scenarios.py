@@ -11,7 +11,7 @@ import sente.errors
 from sente.protocol import actions as act
 from sente.protocol.client_session import ClientSession
 from sente.protocol.contract import Contract
-from sente.protocol.messages import Event, read_packet, write_packet
+from sente.protocol.messages import VOLATILE, Event, read_packet, write_packet
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
@@ -64,8 +64,10 @@ class Player:
                 return core.send(Event(id, data, SIZE))
             case "send", [id, data, size]:
                 return core.send(Event(id, data, size))
-            case "request", [id, data, timeout]:
-                return core.request(Event(id, data, SIZE), timeout, now)
+            case "send", [id, data, size, key]:
+                return core.send(Event(id, data, size, key=VOLATILE if key == "volatile" else key))
+            case "request", [id, data, timeout, *again]:
+                return core.request(Event(id, data, SIZE), timeout, now, idempotent=again == [True])
             case "cancel", ref:
                 core.cancel(ref)
             case "reply", [ref, answer, *more]:
@@ -140,6 +142,8 @@ def _plain(action: act.ClientAction) -> list[Any]:
             return ["hello", link, transport, hello]
         case act.Transmit(link, packets):
             return ["transmit", link, [write_packet(packet, "client") for packet in packets]]
+        case act.TransmitVolatile(link, packet):
+            return ["transmit", link, [write_packet(packet, "client")]]
         case act.Exchange(link, head, packets):
             return ["exchange", link, head, [write_packet(packet, "client") for packet in packets]]
         case act.Close(link, code, reason):

@@ -11,6 +11,7 @@ from sente.protocol.actions import (
     Cancelled,
     Close,
     Deliver,
+    Dropped,
     Ended,
     LateReply,
     PresenceChanged,
@@ -514,8 +515,73 @@ def test_the_latest_do_not_fill_an_outbox() -> None:
     for n in range(10):
         driver.session.send(price(n), driver.now)
     assert not driver.session.ended
+    driver.session.take_actions()
     driver.session.send(price(1, key="b"), driver.now)
-    assert driver.session.ended
+    assert not driver.session.ended
+    assert driver.session.take_actions() == [Dropped(2, "latest dropped")], "there is no room for them"
+    driver.session.send(PUSH, driver.now)
+    driver.session.send(price(2), driver.now)
+    assert driver.session.take_actions() == [Dropped(1, "latest dropped")]
+    assert driver.session.kept == (2, 20)
+    driver.session.send(PUSH, driver.now)
+    assert driver.session.ended, "those that count have to arrive"
+
+
+def test_a_client_that_acknowledges_nothing_is_slow() -> None:
+    driver = Driver()
+    driver.hello()
+    driver.session.send(PUSH, driver.now, flush=True)
+    driver.pass_time(5.0)
+    driver.session.send(PUSH, driver.now, flush=True)
+    driver.pass_time(5.0)
+    driver.receive(Pong(1))  # and from now on nothing: its line is not at fault
+    for _ in range(22):  # the first number was awaited for 120 s, the newest after it for as long
+        driver.receive(Pong())
+        driver.session.send(PUSH, driver.now, flush=True)
+        driver.pass_time(10.0)
+    driver.receive(Pong())
+    driver.pass_time(9.9)
+    assert not driver.session.ended
+    assert Close(1, 4420, "the client acknowledges nothing") in driver.pass_time(0.2)
+    assert driver.session.tombstone().lost(0) == 23
+
+
+def test_a_new_line_is_given_time() -> None:
+    driver = Driver()
+    driver.hello()
+    driver.session.send(PUSH, driver.now, flush=True)
+    driver.pass_time(5.0)
+    driver.session.link_lost(1, driver.now)
+    driver.pass_time(100.0)
+    driver.hello()
+    for _ in range(11):
+        driver.receive(Ping())
+        driver.pass_time(10.0)
+    assert not driver.session.ended
+    driver.receive(Ping())
+    assert Ended("slow age") in driver.pass_time(10.0)
+
+
+def test_who_acknowledges_in_time_is_not_slow() -> None:
+    driver = Driver()
+    driver.hello()
+    for n in range(30):
+        driver.session.send(PUSH, driver.now, flush=True)
+        driver.pass_time(10.0)
+        driver.receive(Pong(n))
+    driver.receive(Pong(30))
+    for _ in range(30):
+        driver.receive(Pong())
+        driver.pass_time(10.0)
+    assert not driver.session.ended
+
+
+def test_a_session_that_ended_keeps_nothing() -> None:
+    driver = Driver()
+    driver.session.send(PUSH, driver.now)
+    driver.session.close(4410, "enough", driver.now, word="enough")
+    assert driver.session.kept == (0, 0) and not driver.session.items()
+    assert driver.session.tombstone().lost(0) == 1
 
 
 def test_the_latest_do_not_count_as_lost() -> None:

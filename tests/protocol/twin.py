@@ -12,7 +12,7 @@ from typing import Any
 from sente.errors import SenteError
 from sente.protocol import actions as act
 from sente.protocol.client_session import ClientSession
-from sente.protocol.messages import Packet, write_packet
+from sente.protocol.messages import VOLATILE, Packet, write_packet
 from tests.protocol.test_scenarios import _plain
 
 CORE = Path(__file__).parents[2] / "js" / "e2e" / "core.mjs"
@@ -64,7 +64,7 @@ class Twin(ClientSession):
         actions = super().take_actions()
         ours = [_plain(action) for action in actions if not isinstance(action, act.StateChanged)]
         theirs, self._theirs = self._theirs, []
-        assert json.loads(json.dumps(ours)) == theirs
+        assert json.loads(json.dumps(ours)) == theirs, f"{ours}\n{theirs}"
         return actions
 
     def climb_now(self, now: float) -> None:
@@ -90,8 +90,8 @@ INPUTS: dict[str, Callable[..., Any]] = {
     "handle_timer": lambda now: True,
     "delivered": lambda now: True,
     "prefer": lambda transport, now: transport,
-    "send": lambda event: [event.id, event.data, event.size],
-    "request": lambda event, timeout, now: [event.id, event.data, timeout],
+    "send": lambda event: [event.id, event.data, event.size, "volatile" if event.key is VOLATILE else event.key],
+    "request": lambda event, timeout, now, *, idempotent=False: [event.id, event.data, timeout, idempotent],
     "cancel": lambda ref: ref,
     "reply": lambda ref, value, *, failed=False, size=0: [ref, value, failed, size],
     "first_frame": lambda link, plain, now: [link, plain],

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sente.errors import Disconnected
 from sente.protocol import actions as act
-from sente.protocol.messages import Event
+from sente.protocol.messages import VOLATILE, Event
 from sente.protocol.server_session import ServerSession
 from sente.protocol.sessions import Client
 from sente.protocol.settings import ClientSettings, ServerSettings
@@ -19,6 +19,7 @@ from sente.testing.cores import Cores, Wire
 __all__ = ["Wire", "World"]
 
 SIZE = 20  # what every event is said to cost
+POISON = "app/poison"  # what cannot be read: it arrives, and costs its link
 
 
 class World(Cores):
@@ -40,6 +41,7 @@ class World(Cores):
         self.early: list[int] = []  # pushed before the client was open for the first time: nobody promised them
         self.latest: dict[Client, int] = {}  # the newest push of those of which only the newest is to arrive
         self.latest_said: list[int] = []
+        self.volatile: dict[str, list[int]] = {"said": [], "arrived": []}  # of both sides
         self.got: list[int] = []
         self.taken: list[int] = []  # pushes and requests of the server, as the client's application got them
         self.sent: list[int] = []
@@ -55,6 +57,9 @@ class World(Cores):
         self.answers: dict[tuple[Client, int], list[tuple[str, Any]]] = {}
         self.renewals: list[tuple[Client, act.Renew]] = []  # credentials that the server's application is to check
         self.late = 0  # replies of the client that nobody waited for
+        self.poison: set[int] = set()  # what was said and cannot be read by this client, or its server
+        self.given_up: list[Any] = []  # of the server's
+        self.again: set[int] = set()  # values of requests that may be handled twice
         self.lazy_client = False
         self.client_pending: deque[list[Any]] = deque()  # delivered to the client's application: [value, ref]
         self.client_asked: dict[int, list[Any]] = {}  # of those, the requests that are still wanted
@@ -63,7 +68,7 @@ class World(Cores):
 
     # -- the applications
 
-    def push(self, *, flush: bool = False) -> None:
+    def push(self, *, flush: bool = False, id: str = "app/push") -> None:
         value = next(self.push_numbers)
         (self.pushed if self.core.state.ever_opened else self.early).append(value)
         if self.core._server_left > 0:
@@ -73,7 +78,7 @@ class World(Cores):
         self.sessions.addressed(self.uid, self.now)
         for client in list(self.sessions):
             if client.uid == self.uid:
-                client.session.send(Event("app/push", value, SIZE), self.now, flush=flush)
+                client.session.send(Event(id, value, SIZE), self.now, flush=flush)
                 self.run_server(client)
 
     def push_latest(self) -> None:
@@ -84,6 +89,21 @@ class World(Cores):
                 client.session.send(Event("app/push", value, SIZE, key="latest"), self.now)
                 self.run_server(client)
 
+    def push_volatile(self, *, flush: bool = False) -> None:
+        event = Event("app/volatile", self._new_volatile(), SIZE, key=VOLATILE)
+        for client in list(self.sessions):
+            if client.uid == self.uid:
+                client.session.send(event, self.now, flush=flush)
+                self.run_server(client)
+
+    def say_volatile(self) -> None:
+        self.core.send(Event("app/volatile", self._new_volatile(), SIZE, key=VOLATILE))
+        self.run_client()
+
+    def _new_volatile(self) -> int:
+        self.volatile["said"].append(len(self.volatile["said"]))
+        return self.volatile["said"][-1]
+
     def say_latest(self) -> None:
         value = len(self.sent) + 1
         if self.core.send(Event("app/say", value, SIZE, key="latest")):
@@ -91,20 +111,24 @@ class World(Cores):
             self.latest_said.append(value)
         self.run_client()
 
-    def say(self) -> bool:
+    def say(self, id: str = "app/say") -> bool:
         value = len(self.sent) + 1
-        accepted = self.core.send(Event("app/say", value, SIZE))
+        accepted = self.core.send(Event(id, value, SIZE))
         if accepted:
             self.sent.append(value)
+            if id == POISON:
+                self.poison.add(value)
         self.run_client()
         return accepted
 
-    def ask(self, timeout: float = 8.0) -> int | None:
+    def ask(self, timeout: float = 8.0, *, idempotent: bool = False) -> int | None:
         value = len(self.sent) + 1
         try:
-            ref = self.core.request(Event("app/ask", value, SIZE), timeout, self.now)
+            ref = self.core.request(Event("app/ask", value, SIZE), timeout, self.now, idempotent=idempotent)
         except Disconnected:
             return None
+        if idempotent:
+            self.again.add(value)
         self.sent.append(value)
         self.asked[ref] = value
         self.outcomes[ref] = []
@@ -178,6 +202,9 @@ class World(Cores):
 
     def client_did(self, action: act.ClientAction) -> None:
         match action:
+            case act.Deliver(Event("app/volatile", value)):
+                self.volatile["arrived"].append(value)
+                self.core.delivered(self.now)
             case act.Deliver(event, ref):
                 self.taken.append(event.data)
                 entry = [event.data, ref]
@@ -204,8 +231,12 @@ class World(Cores):
 
     def server_did(self, client: Client, action: act.ServerAction) -> None:
         match action:
+            case act.Deliver(Event("app/volatile", value) as event):
+                self.volatile["arrived"].append(value)
+                client.session.handled(self.now, event.size)
             case act.Deliver() as delivery:
-                self.handled.append(delivery.event.data)
+                if delivery.event.data not in self.again or delivery.event.data not in self.handled:
+                    self.handled.append(delivery.event.data)
                 self.pending.append((client, delivery))
             case act.Renew():
                 self.renewals.append((client, action))
@@ -213,6 +244,8 @@ class World(Cores):
                 self.server_told.append(ref)
             case act.Settle(ref, outcome, value):
                 self.answers[client, ref].append((outcome, value))
+            case act.Refused(event):
+                self.given_up.append(event.data)
             case act.LateReply():
                 self.late += 1
             case act.PresenceChanged(transport):
@@ -239,6 +272,28 @@ class World(Cores):
             outcomes += [] if outcomes else [("crashed", None)]
         self.pending.clear()
         super().restart_server()
+
+    # -- the line
+
+    def move_up(self, wire: Wire) -> bool:
+        if wire.cut or wire.server_gone or not wire.up or POISON not in str(wire.up[0]):
+            return super().move_up(wire)
+        wire.up.popleft()
+        self.put_down(wire, ("close", 4400, "it cannot be read"))
+        if wire.ws and wire.client is not None:
+            wire.server_gone = True
+            wire.client.session.link_lost(wire.server_link, self.now)
+            self.run_server(wire.client)
+        return True
+
+    def move_down(self, wire: Wire) -> bool:
+        if self.asleep or wire.cut or wire.client_gone or not wire.down or POISON not in str(wire.down[0]):
+            return super().move_down(wire)
+        wire.down.popleft()
+        wire.client_gone = True
+        self.core.broken(wire.link, "it cannot be read", self.now, unread=True)
+        self.run_client()
+        return True
 
     # -- time
 
@@ -295,6 +350,7 @@ class World(Cores):
         missing_up = set(self.sent) - set(self.handled) - self.unconfirmed - set(self.latest_said[:-1])
         for ref, value in self.asked.items():
             assert len(self.outcomes[ref]) == 1, f"request {ref} has no outcome"
+            assert value not in self.again or self.outcomes[ref][0][0] != "disconnected", "it may be asked again"
             if self.outcomes[ref][0][0] == "reply":
                 assert self.outcomes[ref][0][1] == value
                 assert value in self.handled

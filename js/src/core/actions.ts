@@ -23,8 +23,8 @@ export type ClientAction =
   | { type: "openLink"; link: Link; transport: Transport }
   /** Complete `hello` with `csrf` and `auth` and send it as JSON text. On `poll` the answer goes to `exchanged`. */
   | { type: "sayHello"; link: Link; transport: Transport; hello: Hello }
-  /** Send packets on a WebSocket, each as one frame. */
-  | { type: "transmit"; link: Link; packets: Packet[] }
+  /** Send packets on a WebSocket, each as one frame; volatile ones only if nothing waits there. */
+  | { type: "transmit"; link: Link; packets: Packet[]; volatile?: boolean }
   /** POST head and packets; give the answer to `exchanged`, or its failure to `linkLost`. Sente knows no head. */
   | { type: "exchange"; link: Link; head: Head | null; packets: Packet[] }
   /** Close a WebSocket with `code`, or give an HTTP exchange up. */

@@ -21,8 +21,9 @@ export class Dialogue {
 
   /** Put a request; its reference. */
   ask(event: ChannelEvent, deadline: number): number {
-    this.talk.put({ event, ref: this.requests.next, size: event.size });
-    return this.requests.add(deadline);
+    const asked = { event, ref: this.requests.next, size: event.size };
+    this.talk.put(asked);
+    return this.requests.add(deadline, asked);
   }
 
   /** The asker no longer waits for `ref`. */
@@ -60,9 +61,9 @@ export class Dialogue {
   }
 
   /**
-   * The session is gone: carry over what the server had not received, above `prev`, null: nobody knows. Nothing goes
-   * over to another user, and nothing that is larger than the next server's `packet`, which would end each session anew:
-   * the application gets back what it had said.
+   * The session is gone: carry over what the server had not received, above `prev`, null: nobody knows; and requests
+   * that may be asked again. Nothing goes over to another user, and nothing that is larger than the next server's
+   * `packet`, which would end each session anew: the application gets back what it had said.
    */
   startAnew(prev: number | null, sameUser = true, packet = Infinity): void {
     const { outbox, backlog } = this.talk;
@@ -71,6 +72,10 @@ export class Dialogue {
     // a reply is for the session that asked: it is not carried over
     const fits = (item: Item): boolean => item.size <= packet - ENVELOPE;
     const carried = sameUser ? left.filter((item) => fits(item) && !isAnswered(item)) : [];
+    if (sameUser) {
+      const again = [...this.requests.repeatable.values()];
+      carried.unshift(...again.filter((asked) => fits(asked) && !carried.includes(asked)));
+    }
     this.#replaceTalk();
     this.talk.backlog = backlog; // what was delivered is still to be handled
     for (const item of carried) this.talk.outbox.put(item);

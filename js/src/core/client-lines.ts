@@ -115,6 +115,7 @@ export class Lines {
     this.#ways.clear();
     if (kept !== undefined) this.#ways.set(kept, { use: "climb", until: NEVER });
     this.#paused = true;
+    this.#talk.passOn(); // to nobody
   }
 
   /** Say what waits, and goodbye. Nobody waits for its answer. */
@@ -176,16 +177,25 @@ export class Lines {
   say(now: number): void {
     this.#flush = false;
     const info = this.#info;
-    if (!info || !this.#talk.outbox.unsent) return;
+    const { outbox } = this.#talk;
+    let passing = this.#talk.passOn(); // or dropped, if the server is behind with the rest
+    if (!info || !(outbox.unsent || passing.length)) return;
     const link = this.#websocket;
     if (link !== undefined) {
       const packets = this.#talk.say();
       if (packets.length > 0) this.#actions.push({ type: "transmit", link, packets });
+      if (passing.length && !outbox.unsent) {
+        this.#actions.push({ type: "transmit", link, packets: passing, volatile: true });
+      }
       return;
     }
     while (this.#mayPost) {
-      const { cursor } = this.#talk.outbox;
+      const { cursor } = outbox;
       const packets = this.#talk.say(Math.floor(info.body / 2));
+      if (!outbox.unsent) {
+        packets.push(...passing);
+        passing = [];
+      }
       if (packets.length === 0) return;
       this.#exchange(info, "post", now + this.#patience(info), cursor, packets);
     }

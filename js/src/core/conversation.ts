@@ -1,7 +1,7 @@
 import { OutboxFull, PackError, ProtocolError } from "../errors.js";
 import type { PeerLimits } from "./greeting.js";
 import { Inbox } from "./inbox.js";
-import { CANCEL, type ChannelEvent, type Packet, type Reply, type Request } from "./messages.js";
+import { CANCEL, VOLATILE, type ChannelEvent, type Packet, type Reply, type Request } from "./messages.js";
 import { isAnswered, isAsked, isEvent, Outbox, type Item } from "./outbox.js";
 import type { AckPolicy, Limits } from "./settings.js";
 
@@ -28,6 +28,7 @@ export class Conversation {
   #owedSince: number | null = null;
   #owedBytes = 0;
   #askedForAck = false;
+  #passing: ChannelEvent[] = []; // volatile, until the line is spoken to next
   #expected = 1; // what an unnumbered batch on the current link begins with
 
   constructor(
@@ -59,7 +60,7 @@ export class Conversation {
     switch (packet.type) {
       case "events": {
         const { events, seq } = packet;
-        if (seq === 0) return events.filter((event) => event !== null);
+        if (seq === 0) return this.backlog < this.limits.backlog ? events.filter((event) => event !== null) : [];
         let number = seq ?? this.#expected;
         for (const event of events) heard.push(...this.#number(number++, event, now));
         break;
@@ -172,10 +173,25 @@ export class Conversation {
     if (item.size > peer.packet - ENVELOPE) {
       throw new PackError(`${item.size} bytes packed; the server takes ${peer.packet} at most`);
     }
+    if (isEvent(item) && item.key === VOLATILE) {
+      const passing = this.#passing;
+      let bytes = 0;
+      passing.push(item);
+      for (const { size } of passing) bytes += size + 1;
+      while (passing.length > peer.window || bytes > peer.packet - ENVELOPE) bytes -= passing.shift()!.size + 1;
+      return;
+    }
     if (outbox.length > limits.outbox || outbox.bytes > limits.outboxBytes) {
       throw new OutboxFull("too many events wait for the server: slow down, or wait for a reply now and then");
     }
     outbox.put(item);
+  }
+
+  /** The volatile events, which leave now, or never. They fill one packet at most. */
+  passOn(): Packet[] {
+    const events = this.#passing;
+    this.#passing = [];
+    return events.length ? [{ type: "events", events, seq: 0 }] : [];
   }
 
   /** The packets that may leave now: runs of events as batches no longer than the server takes. */

@@ -21,11 +21,18 @@ export const RATE_LIMITED = "chsk/rate-limited";
 /** The id under which something that is no event is counted. */
 export const BAD_EVENT = "chsk/bad-event";
 
+/** The key of an event that leaves on the line there is, unnumbered, or not at all. */
+export const VOLATILE = "volatile";
+
 /** `[id, data]`; `size` is what it costs packed, in bytes. */
 export interface ChannelEvent {
   id: string;
   data: unknown;
   size: number;
+  /** `VOLATILE`, or: of events with the same key only the newest is kept while they have not left. */
+  key?: string | undefined;
+  /** Of a request: it may be asked again in the next session. */
+  again?: boolean | undefined;
 }
 
 /** One or more events; null in the place of one is a number whose event was dropped. */

@@ -64,17 +64,17 @@ export class Outbox {
     return this.#queue.length > 0 || this.cursor < this.next;
   }
 
-  /** Add what is to be said next. */
+  /** Add what is to be said next; an event with its key that has not left is taken back. */
   put(item: Item): void {
+    const key = isEvent(item) && item.key;
+    if (key) this.#takeBack((old) => isEvent(old) && old.key === key);
     this.#queue.push(item);
     this.bytes += item.size;
   }
 
   /** A request is no longer wanted: say so if it has left, and see to it that it does not leave otherwise. */
   withdraw(ref: number): void {
-    const at = this.#queue.findIndex((item) => isAsked(item) && item.ref === ref);
-    if (at < 0) this.put({ withdrawn: ref, size: 32 });
-    else for (const asked of this.#queue.splice(at, 1)) this.bytes -= asked.size;
+    if (!this.#takeBack((item) => isAsked(item) && item.ref === ref)) this.put({ withdrawn: ref, size: 32 });
   }
 
   /** Forget what the server has. */
@@ -141,6 +141,12 @@ export class Outbox {
   // One item larger than the window still passes alone.
   #windowFull(item: Item, window: number, windowBytes: number): boolean {
     return this.#heldItems >= window || (this.#heldItems > 0 && this.#heldBytes + item.size > windowBytes);
+  }
+
+  #takeBack(which: (item: Item) => boolean): boolean {
+    const at = this.#queue.findIndex(which);
+    if (at >= 0) for (const { size } of this.#queue.splice(at, 1)) this.bytes -= size;
+    return at >= 0;
   }
 
   #count(item: Item, sign: number): void {
