@@ -44,7 +44,7 @@ class Rationing:
         elif isinstance(client, Client):
             self._tell(client, event_id, milliseconds)
         client.session.handled(now, size)
-        if (wait := self._refused.take(key, now)) and client.session.attached:
+        if wait := self._refused.take(key, now):
             self._cut_off(client, f"retry_after={math.ceil(max(wait, late) * 1000)}", now)
         self._hub.look_after(client)
         return False
@@ -72,9 +72,12 @@ class Rationing:
         client.session.send(Event(RATE_LIMITED, word, NOTICE_SIZE, key=RATE_LIMITED), self._hub.now)
 
     def _cut_off(self, client: AnyClient, reason: str, now: float) -> None:
+        links = client.session.links if isinstance(client, Client) else client.session
+        if not links.attached:
+            return
         log.warning("client %s goes on saying too much: its line is closed", client.client_id)
         self._hub.stats["flooded"] += 1
         if isinstance(client, Client):
-            client.session.suspend(4429, reason, now)
+            client.session.links.drop(4429, reason, now)
         else:
             client.session.close(4429, reason, now, word="flooded")

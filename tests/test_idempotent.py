@@ -180,7 +180,7 @@ async def test_a_session_that_its_client_never_heard_of_is_passed_over() -> None
         await until(lambda: asked.got)
         for _ in range(3):
             chsk.disconnect("ada")
-            await until(lambda: any(client.session._links.attached for client in chsk._hub.sessions))
+            await until(lambda: any(client.session.links.attached for client in chsk._hub.sessions))
         asked.answers = True
         chsk.disconnect("ada")
         assert await again == len(asked.got) > 1

@@ -52,7 +52,10 @@ class TextPacker(ABC):
             return str(value)
         if type(value) is str and value in STATUS_WORDS:
             return STATUS_WORDS[value]
-        return TextPacker.pack(self, value)
+        return self._part(value)
+
+    def _part(self, value: Any) -> str:
+        return self.pack(value)
 
     def join(self, parts: Sequence[str], /) -> str:
         """The text of a list whose items were packed one by one."""

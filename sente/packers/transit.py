@@ -52,8 +52,11 @@ class TransitPacker(TextPacker):
         Raises:
             PackError: something in it cannot be written; says what and where.
         """
-        packed = super().pack(value)
+        packed = self._part(value)
         return packed if packed[0] in "[{" else f'{{"~#\'":{packed}}}'
+
+    def _part(self, value: Any) -> str:
+        return super().pack(value)
 
     def _pack_fast(self, value: Any) -> bytes | None:
         if is_plain(value):

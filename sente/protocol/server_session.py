@@ -65,7 +65,7 @@ class ServerSession:
         self._present: TransportName | None = None
         self._ended = ""  # or by what
         self._hello_n = self._poll_n = 0
-        self._links = Links(settings, self._talk, self.actions, now)
+        self.links = Links(settings, self._talk, self.actions, now)  # the ways to the client
         self._retry_after: float | None = None  # draining, and what to tell the client
         self._flush_at = NEVER
         self.watched = Watched(self.actions)
@@ -95,7 +95,7 @@ class ServerSession:
             self.close(error.close_code, error.reason, now, word="broken")
             return
         self._hello_n = self._poll_n = hello.n
-        self._links.drop(*REPLACED, now)
+        self.links.drop(*REPLACED, now)
         self._talk.peer = hello.limits
         told = self._talk.greet()
         self._transport = transport
@@ -105,25 +105,25 @@ class ServerSession:
             session["lost"] = self._give_up(refused)
         handshake = Handshake(greeting.uid, greeting.data, write_info(self._settings, told, session))
         if transport == "ws":
-            self._links.open(link, now)
+            self.links.open(link, now)
             self.actions.append(Transmit(link, (handshake,)))
         else:
-            self._links.answer(link, packets=(handshake,))
+            self.links.answer(link, packets=(handshake,))
         self._appear(now)
         self._flush_at = now if self._talk.outbox.unsent else NEVER
         self._advance(now)
 
     def receive(self, link: Link, packet: Packet, size: int, now: float) -> None:
         """A packet of ``size`` bytes came on the WebSocket ``link``. Numbers that cannot be end the session."""
-        if link != self._links.websocket:
+        if link != self.links.websocket:
             return  # an older link: what it brings comes again on the newer one
-        self._links.heard(now)
+        self.links.heard(now)
         try:
             self._hear(packet, link, size, now)
         except ProtocolError as error:
             self.close(error.close_code, error.reason, now, word="broken")
         if isinstance(packet, Ping) and not self._ended:
-            self._links.pong(link)
+            self.links.pong(link)
         self._advance(now)
 
     def exchange(self, link: Link, head: Head, packets: Sequence[tuple[Packet, int]], now: float) -> None:
@@ -151,17 +151,17 @@ class ServerSession:
             self.close(error.close_code, error.reason, now, word="broken")
             return
         if self._ended:  # a goodbye was among them: there is nothing more to wait for
-            return self._links.answer(link)
+            return self.links.answer(link)
         asks = any(isinstance(packet, Request) and packet.ref in self._talk.asked for packet, _ in packets)
         if head.wait:
             self._poll_n = head.n
-        self._links.hold(link, head, asks=asks, now=now)
+        self.links.hold(link, head, asks=asks, now=now)
         self._appear(now)
         self._advance(now)
 
     def link_lost(self, link: Link, now: float) -> None:
         """The link is gone, without a goodbye: the session can be resumed."""
-        self._links.lost(link, now)
+        self.links.lost(link, now)
 
     # -- the application's side
 
@@ -172,7 +172,7 @@ class ServerSession:
         if event.key is None:
             self._talk.outbox.put(event)
         elif event.key is VOLATILE:
-            self._links.let_pass(event)
+            self.links.let_pass(event)
             return self._leave_by(now if flush else now + self._batch_window, now)
         elif self._talk.outbox.put_latest(event):
             self.actions.append(Replaced())
@@ -209,8 +209,7 @@ class ServerSession:
     def watch(self, event: Event, now: float) -> bool:
         """Say with ``Arrived`` when the client has acknowledged this event, and ask it to at once. False: the event is
         not on its way to this client, or has been acknowledged."""
-        watched = self.watched.add(event, self._talk.outbox)
-        if watched:
+        if watched := self.watched.add(event, self._talk.outbox):
             self._leave_by(now, now)
         return watched
 
@@ -231,20 +230,11 @@ class ServerSession:
         """End the session: its links are closed with ``code`` and ``reason``; ``word`` is for counters and logs."""
         if not self._ended:
             self._ended = word
-            self._links.drop(code, reason, now)
+            self.links.drop(code, reason, now)
             self._requests.disconnected()
             lost = tuple(item for item in self._talk.outbox.items() if isinstance(item, Event))
             self._stone, self._talk.outbox = self.tombstone(), Outbox()  # which nobody needs any more
             self.actions.append(Ended(word, lost))
-
-    def suspend(self, code: int, reason: str, now: float) -> None:
-        """Close its links; unlike one that is closed, the session can be resumed."""
-        self._links.drop(code, reason, now)
-
-    @property
-    def attached(self) -> bool:
-        """Whether the client has a link."""
-        return self._links.attached
 
     @property
     def ended(self) -> str:
@@ -280,34 +270,34 @@ class ServerSession:
     def next_timer(self) -> float | None:
         """When ``handle_timer`` is to be called; ``None``: not before the next input."""
         earliest = self._requests.next_timer()
-        if self._links.attached:
+        if self.links.attached:
             due = self._talk.ack_due()
-            earliest = min(earliest, self._flush_at, self._links.next_timer(), NEVER if due is None else due)
+            earliest = min(earliest, self._flush_at, self.links.next_timer(), NEVER if due is None else due)
             earliest = min(earliest, self.credentials.due, self._talk.slow_at)
         else:
             if self._present:
-                earliest = min(earliest, self._links.away_since + self._grace)
+                earliest = min(earliest, self.links.away_since + self._grace)
             if not self._ended:
-                earliest = min(earliest, self._links.away_since + self._settings.resume)
+                earliest = min(earliest, self.links.away_since + self._settings.resume)
         return None if earliest == NEVER else earliest
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
-        if self._present and not self._links.attached and now >= self._links.away_since + self._grace:
+        if self._present and not self.links.attached and now >= self.links.away_since + self._grace:
             self._present = None
             self.actions.append(PresenceChanged(None))
         if self._ended:
             return
-        if not self._links.attached and now >= self._links.away_since + self._settings.resume:
+        if not self.links.attached and now >= self.links.away_since + self._settings.resume:
             return self.close(4410, "the session expired", now, word="expired")
-        if now >= self._talk.slow_at and self._links.attached and self._talk.is_slow(now + self._settings.outbox_age):
+        if now >= self._talk.slow_at and self.links.attached and self._talk.is_slow(now + self._settings.outbox_age):
             return self.close(4420, "the client acknowledges nothing", now, word="slow age")
         self._requests.handle_timer(now, self._talk.outbox)
-        if now >= self.credentials.due and self._links.attached:
+        if now >= self.credentials.due and self.links.attached:
             self._mind_credentials(now)
-        self._links.keep_alive(now)
+        self.links.keep_alive(now)
         self._advance(now)
-        self._links.let_go(now)
+        self.links.let_go(now)
 
     # -- inside
 
@@ -352,7 +342,7 @@ class ServerSession:
     def _mind_credentials(self, now: float) -> None:
         """Warn the client, or close its links: the session can be resumed with new credentials."""
         if self.credentials.expired(now):
-            self._links.drop(*EXPIRED, now)
+            self.links.drop(*EXPIRED, now)
             self.actions.append(Expired())
         else:
             self.send(self.credentials.warning(now), now, flush=True)
@@ -369,7 +359,7 @@ class ServerSession:
         """Say what is due, acknowledge what is due, and take leave if draining."""
         if self.watched.events:
             self.watched.look(self._talk.outbox)
-        if self._ended or not self._links.attached:
+        if self._ended or not self.links.attached:
             return
         leaving = self._retry_after is not None and self._take_leave(self._retry_after, now)
         if self._flush_at == NEVER and self._talk.outbox.unsent:
@@ -377,12 +367,11 @@ class ServerSession:
         if now >= self._flush_at:
             self._flush_at = NEVER
             draining = self._retry_after is not None and not leaving
-            self._links.say(now, hurry=draining or bool(self.watched.events))  # nobody is to wait
+            self.links.say(now, hurry=draining or bool(self.watched.events))  # nobody is to wait
             if self._talk.slow_at == NEVER:
                 self._talk.await_ack(now + self._settings.outbox_age)
-        due = self._talk.ack_due()
-        if due is not None and now >= due:
-            self._links.acknowledge(now)
+        if (due := self._talk.ack_due()) is not None and now >= due:
+            self.links.acknowledge(now)
         if leaving:
             self.close(1001, "the server restarts", now, word="drained")
 
@@ -405,7 +394,7 @@ class ServerSession:
 
     def _appear(self, now: float) -> None:
         """The client is there, be it after a silence longer than the grace."""
-        self._links.away_since = now
+        self.links.away_since = now
         if self._present != self._transport:
             self._present = self._transport
             self.actions.append(PresenceChanged(self._transport))

@@ -62,7 +62,7 @@ def test_a_dropped_number_is_written_as_null() -> None:
 async def test_a_server_says_it_to_who_is_there(transport: Any) -> None:
     chsk = ChannelSocket(events=cursors(), user_id=lambda _: "ada")
     async with Served(chsk, transport=transport, events=cursors()) as server, server.client() as client:
-        await until(lambda: any(client.session._links.attached for client in chsk._hub.sessions))
+        await until(lambda: any(client.session.links.attached for client in chsk._hub.sessions))
         chsk.send("ada", Cursor(1))
         chsk.broadcast(Cursor(2))
         await client.received.at_least(2)
