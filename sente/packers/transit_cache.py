@@ -118,8 +118,8 @@ class CachingWriter:
         return self._cached(_moment(value))
 
     def _map(self, value: dict[Any, Any], depth: int) -> Any:
-        names = [self._name(key, depth) for key in value]
-        if None in names:
+        names = [name for key in value if (name := self._name(key, depth)) is not None]
+        if len(names) < len(value):
             return [self._cached("~#cmap"), self.value([inner for pair in value.items() for inner in pair], depth)]
         pairs: Iterable[tuple[Any, Any]] = zip(names, value.values(), strict=True)
         pairs = ((self._cached(name, key=True), self.value(inner, depth)) for name, inner in pairs)
