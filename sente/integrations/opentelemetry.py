@@ -108,7 +108,7 @@ class OpenTelemetry:
         counter("sente.occurrences", [self._occurrences], "{occurrence}", "The words of chsk.stats.")
         counter("sente.sessions.ended", [self._ended], "{session}", "Sessions that ended, by reason.")
         counter("sente.io", [self._io], "By", "Bytes of frames on the lines, by direction, transport and packer.")
-        counter("sente.frames", [self._counted], "{frame}", "Frames on the lines, by direction, transport, packer and size.")
+        counter("sente.frames", [self._counted], "{frame}", "Frames on the lines, by the same and by size.")
         gauge("sente.sessions", [self._sessions], "{session}", "Sessions, by what their clients have of a line.")
         for name, unit, text in (
             ("users", "{user}", "Users who have a session."),
