@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import sys
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -127,6 +129,41 @@ async def test_who_has_no_line_is_away() -> None:
         socket.disconnect(1006)
         await until(lambda: chsk.stats.gauges.away == 1)
         assert (chsk.stats.gauges.ws, chsk.stats.gauges.lines, chsk.stats.gauges.users) == (0, 0, 1)
+
+
+async def test_stats_are_read_in_any_thread_while_clients_come_and_go() -> None:
+    failed: list[Exception] = []
+    done = threading.Event()
+    asked = 0
+
+    def ask(chsk: ChannelSocket) -> None:
+        nonlocal asked
+        while not done.is_set():
+            try:
+                assert chsk.stats.gauges.sessions <= 100
+            except Exception as error:
+                failed.append(error)
+            asked += 1
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        async with ChannelSocket(settings=SETTINGS, user_id=lambda _: "ada") as chsk:
+            for number in range(80):
+                await connect(chsk, client_id=f"stays{number}")
+            thread = threading.Thread(target=ask, args=[chsk])
+            thread.start()
+            for number in range(80):
+                client = await connect(chsk, client_id=f"leaves{number}")
+                await client.push([["chsk/bye"], None, 0])
+                await until(lambda expected=number + 1: chsk.stats["ended goodbye"] == expected)
+            done.set()
+            await asyncio.to_thread(thread.join)
+    finally:
+        done.set()
+        sys.setswitchinterval(interval)
+    assert failed == []
+    assert asked > 80
 
 
 def test_stats_are_a_counter_also_copied() -> None:

@@ -191,8 +191,7 @@ class OpenTelemetry:
         context = self._context.extract(connection.headers)
         if connection.scope["type"] != "websocket":
             return context, []
-        origin = trace.get_current_span(context).get_span_context()
-        return None, [Link(origin)] if origin.is_valid else []
+        return None, [Link(trace.get_current_span(context).get_span_context())]  # an invalid one is left out by the SDK
 
     def _who(self, message: Message) -> dict[str, str]:
         who = {"messaging.client.id": message.client_id} if message.client_id else {}

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -247,38 +246,6 @@ async def test_comings_have_no_context() -> None:
 
 
 # -- around
-
-
-async def test_gauges_are_read_in_any_thread() -> None:
-    watched = Watched()
-    failed: list[BaseException] = []
-    done = threading.Event()
-
-    def scrape() -> None:
-        while not done.is_set():
-            try:
-                assert watched.reader.get_metrics_data() is not None
-            except BaseException as error:
-                failed.append(error)
-
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        async with watched.chsk as chsk:
-            thread = threading.Thread(target=scrape)
-            thread.start()
-            for round_ in range(30):
-                for number in range(5):
-                    client = await connect(chsk, client_id=f"r{round_}n{number}")
-                    await client.ask("chat/echo")
-                chsk.disconnect("ada")
-                await asyncio.sleep(0)
-            done.set()
-            await asyncio.to_thread(thread.join)
-    finally:
-        done.set()
-        sys.setswitchinterval(interval)
-    assert failed == []
 
 
 def test_one_watches_one_socket() -> None:
