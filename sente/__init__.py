@@ -28,6 +28,8 @@ from sente.protocol.rates import Rates
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
 from sente.receipts import Delivered, Receipt
 from sente.security import allow_origin, csrf_token, valid_csrf_token
+from sente.stats import Gauges, Stats
+from sente.telemetry import Telemetry
 from sente.trace import Note
 from sente.transports.asgi import Connection
 from sente.transports.gate import Refusal
@@ -54,6 +56,7 @@ __all__ = [
     "EventError",
     "EventRegistry",
     "Extension",
+    "Gauges",
     "HandlerBinder",
     "InvalidEvent",
     "Keyword",
@@ -75,8 +78,10 @@ __all__ = [
     "RequestTimeout",
     "SenteError",
     "ServerSettings",
+    "Stats",
     "Symbol",
     "TaggedValue",
+    "Telemetry",
     "TypeHandler",
     "UnknownEvent",
     "UnpackError",

@@ -115,7 +115,7 @@ class Admission:
         if uid != client.uid:
             raise Rejected(410, "another user is logged in: say hello again")
         sizes = [wire_size(frame) for frame in frames]
-        packets = [(self.read(link.packer, *of, read_packet), of[1]) for of in zip(frames, sizes, strict=True)]
+        packets = [(self.read(link, *of, read_packet), of[1]) for of in zip(frames, sizes, strict=True)]
         link.number = self._hub.new_number()
         self._hub.links[link.number] = link, client
         client.session.exchange(link.number, head, packets, self._hub.now)
@@ -128,7 +128,7 @@ class Admission:
             return
         size = wire_size(frame)
         try:
-            packet = self.read(link.packer, frame, size, read_packet)
+            packet = self.read(link, frame, size, read_packet)
         except ProtocolError as error:
             link.close(error.close_code, error.reason)
             return self.lost(link)
@@ -141,13 +141,14 @@ class Admission:
             client.session.close(1000, "goodbye", self._hub.now, word="goodbye")
             self._hub.run(client)
 
-    def read(self, packer: Packer, frame: Wire, size: int, form: Callable[[Any, int], T]) -> T:
+    def read(self, link: ServerLink, frame: Wire, size: int, form: Callable[[Any, int], T]) -> T:
         """What a frame of so many bytes holds, given by ``form``. Raises ``ProtocolError``, nothing else."""
         try:
-            return read_frame(frame, size, packer, self.settings.limits.packet, form)
+            return read_frame(frame, size, link.packer, self.settings.limits.packet, form)
         except ProtocolError as error:
             self._hub.stats["unreadable"] += 1
-            log.info("unreadable packet: %s", error)
+            who = {"uid": link.connection.uid, "client_id": link.connection.client_id}
+            log.info("unreadable packet: %s", error, extra=who)
             raise
 
     def lost(self, link: ServerLink, *, cut: bool = False) -> None:

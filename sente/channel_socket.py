@@ -1,6 +1,5 @@
 """``ChannelSocket``, the façade: it wires the parts and holds no logic."""
 
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
@@ -25,7 +24,9 @@ from sente.reauth import Renewals
 from sente.receipts import Receipt
 from sente.security import Hook, Security, csrf_token, session_uid
 from sente.signatures import Handles, Replies
-from sente.trace import Tracer, log_note, traced
+from sente.stats import Stats, stats
+from sente.telemetry import Telemetry, observed
+from sente.trace import Tracer, traced, tracer_of
 from sente.transports.asgi import Connection, serve_lifespan
 from sente.transports.bad_connection import bad_lines
 from sente.transports.classic import ClassicTransport
@@ -72,6 +73,7 @@ class ChannelSocket:
         authorize: Whether the client may connect; False refuses with 401.
         on_reject: Called with the connection and the ``Rejected``; a ``Refusal`` it returns is the answer instead.
         trace: Called with a ``Note`` of everything that travels; ``True`` logs it to ``sente.trace``. For debugging.
+        telemetry: Metrics and spans: an ``OpenTelemetry`` of ``sente.integrations.opentelemetry``.
         settings: Times and limits, see ``ServerSettings``.
         events: The types of the events, an ``EventRegistry``: what clients say is checked by it before a handler sees
             it, and what is said to them before it leaves. Default: an event carries what it carries.
@@ -97,6 +99,7 @@ class ChannelSocket:
         authorize: Hook[bool] | None = None,
         on_reject: OnReject | None = None,
         trace: bool | Tracer = False,
+        telemetry: Telemetry | None = None,
         settings: ServerSettings | None = None,
         events: Registry | None = None,
         classic: str | Packer | None = None,
@@ -126,10 +129,10 @@ class ChannelSocket:
         door = Admission(self._hub, served, security, handshake_data)
         Renewals(self._hub, door, security, self._dispatcher, self.send)
         self._gates: tuple[Gate, ClassicGate] = door, ClassicClients(self._hub, door)
-        if not isinstance(trace, bool) and not callable(trace):
-            raise ConfigError(f"trace={trace!r}: give True, or a function that takes each Note")
-        if trace:
-            self._gates = traced(*self._gates, trace if callable(trace) else log_note)
+        if telemetry is not None:
+            self._gates = observed(telemetry, self._hub, self._dispatcher, self._gates)
+        if (tracer := tracer_of(trace)) is not None:
+            self._gates = traced(*self._gates, tracer)
         self._classic = ClassicTransport(also)
         self._websocket = WebSocketTransport()
         self._longpoll = LongPollTransport()
@@ -269,9 +272,9 @@ class ChannelSocket:
         return self._hub.presence.changes()
 
     @property
-    def stats(self) -> Counter[str]:
-        """What was counted since the start: sessions, events, refusals by status, ends by reason."""
-        return self._hub.stats.copy()
+    def stats(self) -> Stats:
+        """What was counted until now, and in ``stats.gauges`` how it is now; from any thread."""
+        return stats(self._hub)
 
     @cached_property
     def inspector(self) -> Inspector:

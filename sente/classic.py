@@ -112,4 +112,4 @@ class ClassicClients:
                 raise ProtocolError(f"the callback could not be echoed: {error}") from error
             return said
 
-        return self._door.read(link.packer, frame, wire_size(frame), form)
+        return self._door.read(link, frame, wire_size(frame), form)

@@ -62,9 +62,20 @@ class Message(Generic[DataT]):
         return self.id, self.data
 
 
+def about(message: Message) -> dict[str, object]:
+    """Whose message it is, for the ``extra`` of a log record: never what is in it.
+
+    >>> about(Message(id="chat/say", data="a secret", uid="ada", client_id="c1", connection=None, send=None))
+    {'event_id': 'chat/say', 'uid': 'ada', 'client_id': 'c1'}
+    """
+    return {"event_id": message.id[:100], "uid": message.uid, "client_id": message.client_id}
+
+
 AnyHandler: TypeAlias = Callable[Concatenate[Message[Any], ...], Any]
 """What takes a message, and whatever else the binder in use can fill in."""
 H = TypeVar("H", bound=AnyHandler)
+Call: TypeAlias = Callable[[Message], Awaitable[Any]]
+"""A handler as it is called: its binder fills in the rest."""
 ErrorHook: TypeAlias = Callable[[Exception, Message], Awaitable[None] | None]
 
 
@@ -73,7 +84,7 @@ class Handler:
     """A function for one event id."""
 
     function: AnyHandler
-    call: Callable[[Message], Awaitable[Any]]
+    call: Call
     """The function as the binder calls it."""
     concurrent: bool
 
@@ -86,6 +97,8 @@ class Dispatcher:
         self.open: Callable[[Message], EventError | None] | None = None
         """Makes of a message's plain data what the registry says; ``None``: there is no registry."""
         self._binder: HandlerBinder = PlainBinder()
+        self._watched: Callable[[str | None, Call], Call] = lambda event_id, call: call
+        self._otherwise: Call = self._handle_otherwise
         self._handlers: dict[str, Handler] = {}
         self._streams: list[Stream] = []
         self._workers = Workers()
@@ -100,15 +113,28 @@ class Dispatcher:
             raise ConfigError(f"on({event_id!r}): this event has a handler already")
 
         def register(function: H) -> H:
-            self._handlers[event_id] = Handler(function, self._binder.bind(function), concurrent)
+            self._handlers[event_id] = Handler(function, self._bound(event_id, function, self._binder), concurrent)
             return function
 
         return register
 
     def bind(self, binder: HandlerBinder) -> None:
         """Fill the parameters of all handlers by ``binder``, also of those that are registered already."""
-        bound = {id: replace(handler, call=binder.bind(handler.function)) for id, handler in self._handlers.items()}
+        bound = {
+            id: replace(handler, call=self._bound(id, handler.function, binder))
+            for id, handler in self._handlers.items()
+        }
         self._binder, self._handlers = binder, bound
+
+    def _bound(self, event_id: str, function: AnyHandler, binder: HandlerBinder) -> Call:
+        return self._watched(event_id, binder.bind(function))
+
+    def watch(self, watched: Callable[[str | None, Call], Call]) -> None:
+        """Call each handler, by its event id, through what ``watched`` makes of it; ``None`` is for all other events.
+
+        To be said before there are handlers. Without it nothing is paid: a call goes where it went.
+        """
+        self._watched, self._otherwise = watched, watched(None, self._handle_otherwise)
 
     async def messages(self) -> AsyncIterator[Message]:
         """Every message that has no handler, in the order of arrival, from the first iteration on."""
@@ -140,7 +166,8 @@ class Dispatcher:
             for stream in list(self._streams):
                 await stream.put(message)
         elif message.fail is None:
-            log.warning("no handler for %.100r", message.id)  # a stranger wrote it: no line breaks, and not too long
+            # A stranger wrote it: no line breaks, and not too long.
+            log.warning("no handler for %.100r", message.id, extra=about(message))
         elif message.id == BAD_EVENT:
             raise _invalid_event()
         else:
@@ -160,13 +187,15 @@ class Dispatcher:
         self._workers.put(tell)
 
     async def _report(self, error: Exception, message: Message) -> None:
-        log.error("handler of %s: %s", message.id, error, exc_info=None if isinstance(error, SenteError) else error)
+        exc_info = None if isinstance(error, SenteError) else error
+        log.error("handler of %s: %s", message.id, error, exc_info=exc_info, extra=about(message))
         await self._tell(error, message)
 
     async def _load(self, open_: Callable[[Message], EventError | None], message: Message) -> None:
         misfit = open_(message)
         if misfit is not None:
-            log.warning("not handled: %r", str(misfit))  # a stranger wrote some of it: no line breaks
+            # A stranger wrote some of it: no line breaks.
+            log.warning("not handled: %r", str(misfit), extra=about(message))
             await self._tell(misfit, message)
 
     async def _tell(self, error: Exception, message: Message) -> None:
@@ -176,7 +205,7 @@ class Dispatcher:
                 if inspect.isawaitable(outcome):
                     await outcome
             except Exception:
-                log.exception("on_error raised")
+                log.exception("on_error raised", extra=about(message))
 
     def begin(self, job: "Job") -> None:
         """Handle a message beside the others; its lane is told afterwards."""
@@ -195,7 +224,7 @@ class Dispatcher:
             if job.cancelled:
                 pass
             elif handler is None:
-                await self._handle_otherwise(message)
+                await self._otherwise(message)
             else:
                 result = await handler.call(message)
                 if message.reply is not None:

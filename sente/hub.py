@@ -76,6 +76,8 @@ class Hub:
         Set by ``Rationing``, if something is rationed."""
         self.renew: Callable[[AnyClient, Renew], None]
         """Called with the credentials that a client shows in its session: set by ``Renewals``."""
+        self.said: Callable[[str], None] | None = None
+        """Called with the id of each event that is said, in any thread, if somebody counts them."""
         self.spoken = Spoken(packers if classic is None or classic in packers else (*packers, classic))
         self._typed = typed
         self._versions = Versions(typed.registry, self.stats)
@@ -186,6 +188,8 @@ class Hub:
             raise ConfigError(f"{event_id!r}: an event id is 'namespace/name', for example 'chat/said'")
         push = pack_event(event_id, plain, self.spoken.packers, self.settings.limits.packet, form)
         push.key = self._typed.key(event_id, event, data)
+        if self.said is not None:
+            self.said(event_id)
         return push
 
     def _in_loop(self, work: Callable[[], None]) -> None:

@@ -75,7 +75,8 @@ class Rationing:
         links = client.session.links if isinstance(client, Client) else client.session
         if not links.attached:
             return
-        log.warning("client %s goes on saying too much: its line is closed", client.client_id)
+        who = {"uid": client.uid, "client_id": client.client_id}
+        log.warning("client %s goes on saying too much: its line is closed", client.client_id, extra=who)
         self._hub.stats["flooded"] += 1
         if isinstance(client, Client):
             client.session.links.drop(4429, reason, now)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from sente.errors import Rejected
+from sente.errors import ConfigError, Rejected
 from sente.interfaces import Packer, UserId, Wire
 from sente.protocol.actions import TransportName
 from sente.protocol.greeting import Head, Hello
@@ -41,6 +41,10 @@ class Note:
     """Bytes on the line, for packets."""
     text: str = ""
     """The events of a packet, or why a line ended."""
+    code: int = 0
+    """The status of a refusal, or the code that a line was closed with."""
+    check: str = ""
+    """Which check refused, see ``Rejected``."""
 
 
 Tracer: TypeAlias = Callable[[Note], None]
@@ -50,7 +54,9 @@ def log_note(note: Note) -> None:
     """Write a note to the logger ``sente.trace``: what ``ChannelSocket(trace=True)`` does."""
     size = f" {note.size} B {note.packer}" if note.size else ""
     text = note.text if note.text.isprintable() else ascii(note.text)  # a stranger wrote some of it: no line breaks
-    log.info("%-7s %s %r/%s%s: %s", note.what, note.transport, note.uid, note.client_id[:8], size, text)
+    who = {"uid": note.uid, "client_id": note.client_id, "transport": note.transport}
+    line = note.what, note.transport, note.uid, note.client_id[:8], size, text
+    log.info("%-7s %s %r/%s%s: %s", *line, extra=who)
 
 
 AnyGate = TypeVar("AnyGate", bound=Gate | ClassicGate)
@@ -62,9 +68,10 @@ class _Tracing(Generic[AnyGate]):
     _heard: Words
     """What the clients of this gate say."""
 
-    def __init__(self, gate: AnyGate, tracer: Tracer) -> None:
+    def __init__(self, gate: AnyGate, tracer: Tracer, *, named: bool = True) -> None:
         self._gate = gate
         self._tracer = tracer
+        self._named = named
         self._open: set[int] = set()
         self.settings: ServerSettings = gate.settings
 
@@ -75,7 +82,7 @@ class _Tracing(Generic[AnyGate]):
     async def refusal(self, connection: Connection, rejected: Rejected) -> Refusal:
         """Somebody is refused."""
         transport: TransportName = "ws" if connection.scope["type"] == "websocket" else "poll"
-        self._tell("refused", connection, transport, text=str(rejected))
+        self._tell("refused", connection, transport, text=str(rejected), code=rejected.status, check=rejected.check)
         return await self._gate.refusal(connection, rejected)
 
     def receive(self, link: ServerLink, frame: Wire) -> None:
@@ -105,12 +112,12 @@ class _Tracing(Generic[AnyGate]):
 
         def closed(code: int, reason: str) -> None:
             self._open.discard(link.number)
-            self._tell("close", link.connection, transport, text=f"{code} {reason}")
+            self._tell("close", link.connection, transport, text=f"{code} {reason}", code=code)
 
         return TracedLink(link, admitted, told, closed)
 
     def _tell_frame(self, what: What, link: ServerLink, transport: TransportName, frame: Wire, words: Words) -> None:
-        text = words(frame, link.packer)
+        text = words(frame, link.packer) if self._named else ""
         self._tell(what, link.connection, transport, link.packer.name, wire_size(frame), text=text)
 
     def _tell(
@@ -122,8 +129,11 @@ class _Tracing(Generic[AnyGate]):
         size: int = 0,
         *,
         text: str,
+        code: int = 0,
+        check: str = "",
     ) -> None:
-        note = Note(time.time(), what, connection.client_id, connection.uid, transport, packer, size, text)
+        who = connection.client_id, connection.uid
+        note = Note(time.time(), what, *who, transport, packer, size, text, code, check)
         try:
             self._tracer(note)
         except Exception:
@@ -203,9 +213,23 @@ class TracingClassicGate(_Tracing[ClassicGate]):
         await self._gate.ready(link)
 
 
-def traced(gate: Gate, classic: ClassicGate, tracer: Tracer) -> tuple[Gate, ClassicGate]:
-    """Both gates of a socket, with ``tracer`` told of what passes them."""
-    return TracingGate(gate, tracer), TracingClassicGate(classic, tracer)
+def traced(gate: Gate, classic: ClassicGate, tracer: Tracer, *, named: bool = True) -> tuple[Gate, ClassicGate]:
+    """Both gates of a socket, with ``tracer`` told of what passes them.
+
+    ``named``: of each packet the events too, for which it has to be unpacked once more.
+    """
+    return TracingGate(gate, tracer, named=named), TracingClassicGate(classic, tracer, named=named)
+
+
+def tracer_of(trace: bool | Tracer) -> Tracer | None:
+    """Who is told, of ``ChannelSocket(trace=)``. Raises ``ConfigError``.
+
+    >>> tracer_of(True) is log_note
+    True
+    """
+    if not isinstance(trace, bool) and not callable(trace):
+        raise ConfigError(f"trace={trace!r}: give True, or a function that takes each Note")
+    return trace if callable(trace) else log_note if trace else None
 
 
 class TracedLink:

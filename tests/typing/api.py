@@ -1,10 +1,20 @@
 """The public API as type checkers see it. Checked by `make check`, never run."""
 
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any, assert_type
 
-from sente import ANONYMOUS, ChannelSocket, ConnectedUids, Connection, Message, Packer, Receipt, Refusal, Rejected
+from sente import (
+    ANONYMOUS,
+    ChannelSocket,
+    ConnectedUids,
+    Connection,
+    Message,
+    Packer,
+    Receipt,
+    Refusal,
+    Rejected,
+    Stats,
+)
 from sente.integrations.fastapi import channel_router
 from sente.interfaces import ASGIApp, UserId
 from sente.packers.json import JsonPacker
@@ -66,7 +76,9 @@ async def use() -> None:
     assert_type(chsk.connected_uids.ws, frozenset[UserId])
     assert_type(chsk.presence(), AsyncIterator[ConnectedUids])
     assert_type(chsk.messages(), AsyncIterator[Message])
-    assert_type(chsk.stats, Counter[str])
+    assert_type(chsk.stats, Stats)
+    assert_type(chsk.stats["sent"], int)
+    assert_type(chsk.stats.gauges.sessions, int)
     async for each in chsk.messages():
         assert_type(each, Message)
     chsk.send(ANONYMOUS, "chat/said", None, True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
