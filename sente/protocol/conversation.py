@@ -16,6 +16,8 @@ REACH_PER_REQUEST = 16
 ENVELOPE = 32
 """What a batch adds around its events, at most: brackets, null and a number."""
 
+LATE = 5.0
+"""Seconds: a timer that comes so late says that the clock jumped, or that this side slept."""
 
 Heard: TypeAlias = tuple[Event | Request | Reply | None, Link]
 """One thing that is in order now, and the link it came on; ``None`` is a dropped event."""
@@ -72,11 +74,13 @@ class Conversation:
         self._awaited = self.outbox.next - 1
         self.slow_at = until if self.outbox.acked < self._awaited else float("inf")
 
-    def is_slow(self, until: float) -> bool:
-        """Whether what was awaited is not acknowledged; to be asked at ``slow_at``. Else wait for the next."""
-        if self.outbox.acked < self._awaited:
+    def is_slow(self, now: float, age: float) -> bool:
+        """Whether what was awaited is not acknowledged; to be asked at ``slow_at``. Else wait for the next.
+
+        Asked much later, it proves nothing: the clock jumped, or the machine slept, and the other side had no time."""
+        if self.outbox.acked < self._awaited and now - self.slow_at < LATE:
             return True
-        self.await_ack(until)
+        self.await_ack(now + age)
         return False
 
     # -- hearing

@@ -290,7 +290,7 @@ class ServerSession:
             return
         if not self.links.attached and now >= self.links.away_since + self._settings.resume:
             return self.close(4410, "the session expired", now, word="expired")
-        if now >= self._talk.slow_at and self.links.attached and self._talk.is_slow(now + self._settings.outbox_age):
+        if now >= self._talk.slow_at and self.links.attached and self._talk.is_slow(now, self._settings.outbox_age):
             return self.close(4420, "the client acknowledges nothing", now, word="slow age")
         self._requests.handle_timer(now, self._talk.outbox)
         if now >= self.credentials.due and self.links.attached:
