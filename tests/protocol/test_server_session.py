@@ -569,8 +569,9 @@ def test_a_clock_that_jumped_makes_nobody_slow() -> None:
     driver.pass_time(1.0)
     driver.now += 3600
     driver.session.handle_timer(driver.now)
+    driver.receive(Pong(1))
+    driver.pass_time(5.0)
     assert not driver.session.ended
-    assert driver.receive(Pong(1)) == []
 
 
 def test_who_acknowledges_in_time_is_not_slow() -> None:
