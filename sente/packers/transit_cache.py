@@ -24,7 +24,8 @@ FULL = RADIX * RADIX
 """Entries after which the cache is emptied."""
 
 PLAIN = {type(None), bool, int, float}
-CACHED = ("~:", "~$", "~#")
+CONSTANTS = {type(None), bool}
+CACHED = {"~:", "~$", "~#"}
 
 
 def is_cached(text: str, *, key: bool) -> bool:
@@ -33,30 +34,14 @@ def is_cached(text: str, *, key: bool) -> bool:
     >>> is_cached("~:name", key=False), is_cached("name", key=False), is_cached("name", key=True)
     (True, False, True)
     """
-    long = len(text) > 3 or (len(text) > 1 and len(text) + sum(character > "\uffff" for character in text) > 3)
-    return long and (key or text[:2] in CACHED)
+    if not key and text[:2] not in CACHED:
+        return False
+    return len(text) > 3 or (len(text) > 1 and len(text) + sum(character > "\uffff" for character in text) > 3)
 
 
-def code_of(number: int) -> str:
-    """What stands for the string of this number.
-
-    >>> code_of(0), code_of(44)
-    ('^0', '^10')
-    """
-    high, low = divmod(number, RADIX)
-    return f"^{chr(high + FIRST)}{chr(low + FIRST)}" if high else f"^{chr(low + FIRST)}"
-
-
-def number_of(code: str) -> int:
-    """The way back.
-
-    Raises:
-        UnpackError: it is no code.
-    """
-    digits = [ord(character) - FIRST for character in code[1:]]
-    if len(digits) in (1, 2) and all(0 <= digit < RADIX for digit in digits):
-        return digits[0] if len(digits) == 1 else digits[0] * RADIX + digits[1]
-    raise UnpackError(f"{code[:40]!r} begins like a code of Transit's cache, and is none")
+CODES = [f"^{chr(high + FIRST) if high else ''}{chr(low + FIRST)}" for high in range(RADIX) for low in range(RADIX)]
+"""What stands for each number: ``^0``, ``^1``, ..."""
+NUMBERS = {code: number for number, code in enumerate(CODES)}
 
 
 class Tag(str):
@@ -95,12 +80,20 @@ class CachingWriter:
         if kind is dict:
             return self._map(value, depth - 1)
         if kind is list or kind is tuple:
-            return [self.value(inner, depth - 1) for inner in value]
+            return self._list(value, depth - 1)
         if kind is TaggedValue:
             return self._tagged(value, depth)
         if self._native and kind is int and -(2**63) <= value < 2**63:
             return value
         return write_scalar(value)
+
+    def _list(self, value: Iterable[Any], depth: int) -> list[Any]:
+        return [
+            inner
+            if (kind := type(inner)) in CONSTANTS or (kind is str and inner[:1] not in MARKS)
+            else self.value(inner, depth)
+            for inner in value
+        ]
 
     def _own(self, value: Any, depth: int) -> Any:
         """A value of another type as what stands for it."""
@@ -121,9 +114,12 @@ class CachingWriter:
         names = [name for key in value if (name := self._name(key, depth)) is not None]
         if len(names) < len(value):
             return [self._cached("~#cmap"), self.value([inner for pair in value.items() for inner in pair], depth)]
-        pairs: Iterable[tuple[Any, Any]] = zip(names, value.values(), strict=True)
-        pairs = ((self._cached(name, key=True), self.value(inner, depth)) for name, inner in pairs)
-        return dict(pairs) if self._native else [MAP, *(each for pair in pairs for each in pair)]
+        written: list[Any] = [MAP]
+        for name, inner in zip(names, value.values(), strict=True):
+            kind = type(inner)
+            bare = kind in CONSTANTS or (kind is str and inner[:1] not in MARKS)
+            written += self._cached(name, key=True), inner if bare else self.value(inner, depth)
+        return dict(zip(written[1::2], written[2::2], strict=True)) if self._native else written
 
     def _name(self, key: Any, depth: int) -> str | None:
         """A key as the string that it is in a map, ``None`` if it has none."""
@@ -144,7 +140,7 @@ class CachingWriter:
             return code
         if len(self._codes) == FULL:
             self._codes.clear()
-        self._codes[text] = code_of(len(self._codes))
+        self._codes[text] = CODES[len(self._codes)]
         return text
 
 
@@ -161,15 +157,9 @@ class CachingReader:
         Raises:
             UnpackError: it is not Transit.
         """
-        value = self._part(plain)
-        if type(value) is Tag:
-            raise UnpackError(f"the tag {value[:40]!r} stands where there is nothing to tag")
-        return value
-
-    def _part(self, plain: Any) -> Any:
         kind = type(plain)
         if kind is str:
-            return self._text(plain)
+            return self._text(plain) if plain[:1] in MARKS else plain
         if kind is list:
             return self._list(plain)
         if kind is dict:
@@ -179,49 +169,74 @@ class CachingReader:
         raise UnpackError(f"{kind.__name__} is nothing that Transit writes")
 
     def _text(self, text: str, *, key: bool = False) -> Any:
-        if text[:1] == "^" and text != MAP:
-            number = number_of(text)
+        """What a string says that begins with a mark, and is no tag."""
+        value = self._word(text, key=key)
+        if type(value) is Tag:
+            raise UnpackError(f"the tag {value[:40]!r} stands where there is nothing to tag")
+        return value
+
+    def _word(self, text: str, *, key: bool = False) -> Any:
+        """The same, or the tag that it is."""
+        if text[0] == "^" and text != MAP:
+            number = NUMBERS.get(text)
+            if number is None:
+                raise UnpackError(f"{text[:40]!r} begins like a code of Transit's cache, and is none")
             if number >= len(self._known):
                 raise UnpackError(f"the code {text!r} stands for nothing yet")
             return self._known[number]
-        value: Any = text
-        if text[:1] in MARKS:
-            value = Tag(text[2:]) if text[:2] == "~#" else read_scalar(text, self._types)
+        value = Tag(text[2:]) if text[:2] == "~#" else read_scalar(text, self._types)
         if is_cached(text, key=key):
-            if len(self._known) == FULL:
-                self._known.clear()
-            self._known.append(value)  # read once, however often it comes
+            self._remember(value)
         return value
 
+    def _remember(self, value: Any) -> None:
+        """It is read once, however often its code comes."""
+        if len(self._known) == FULL:
+            self._known.clear()
+        self._known.append(value)
+
     def _list(self, plain: list[Any]) -> Any:
-        if not plain:
-            return plain
-        if plain[0] == MAP:
-            return self._map(plain[1::2], plain[2::2])
-        first = self._part(plain[0])
-        if type(first) is not Tag:
-            return [first, *map(self.value, plain[1:])]
-        if len(plain) != 2:
-            raise UnpackError(f"the tag {first[:40]!r} tags one thing, not {len(plain) - 1}")
-        return self._composite(first, plain[1])
+        first = plain[0] if plain else None
+        if type(first) is str and first[:1] in MARKS:
+            if first == MAP:
+                return self._map(plain[1::2], plain[2::2])
+            word = self._word(first)
+            if type(word) is Tag:
+                if len(plain) != 2:
+                    raise UnpackError(f"the tag {word[:40]!r} tags one thing, not {len(plain) - 1}")
+                return self._composite(word, plain[1])
+            return [word, *self._each(plain[1:])]
+        return self._each(plain)
+
+    def _each(self, plain: list[Any]) -> list[Any]:
+        """What the parts say, in their order: they fill the cache in it."""
+        for at, inner in enumerate(plain):
+            kind = type(inner)
+            if kind not in PLAIN and (kind is not str or inner[:1] in MARKS):
+                plain[at] = self.value(inner)
+        return plain
 
     def _dict(self, plain: dict[Any, Any]) -> Any:
         name = next(iter(plain), None) if len(plain) == 1 else None
         if type(name) is str and name[:2] == "~#":
-            return self._composite(self._text(name), plain[name])
+            return self._composite(self._word(name), plain[name])
         return self._map([*plain], [*plain.values()])
 
     def _map(self, keys: list[Any], values: list[Any]) -> dict[Any, Any]:
         if len(keys) != len(values):
             raise UnpackError("a map needs a value for each key")
-        read: list[Any] = []
-        for at, (name, inner) in enumerate(zip(keys, values, strict=True)):  # in this order, as the cache is filled
-            key = self._text(name, key=True) if type(name) is str else self.value(name)
-            if type(key) is Tag:
-                raise UnpackError(f"the tag {key[:40]!r} stands where there is nothing to tag")
-            read.append(key if type(key) is str else hashable(key))
-            values[at] = self.value(inner)
-        return as_map(read, values)
+        for at, name in enumerate(keys):
+            if type(name) is not str:
+                keys[at] = hashable(self.value(name))
+            elif name[:1] in MARKS:
+                keys[at] = hashable(self._text(name, key=True))
+            elif is_cached(name, key=True):
+                self._remember(name)
+            inner = values[at]
+            kind = type(inner)
+            if kind not in PLAIN and (kind is not str or inner[:1] in MARKS):
+                values[at] = self.value(inner)
+        return as_map(keys, values)
 
     def _composite(self, tag: Tag, rep: Any) -> Any:
         return read_composite(str(tag), self.value(rep), self._types)
