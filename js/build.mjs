@@ -27,6 +27,7 @@ if (process.argv.includes("--tests")) {
     // Each packer beside the core shares the core's classes: it imports them from the package's one root.
     build({ ...client, entryPoints: ["src/packers/cbor.ts", "src/packers/msgpack.ts"], outdir: "dist/packers", external: ["../index.js"] }),
     build({ ...client, entryPoints: ["src/testing.ts"], outdir: "dist" }),
+    build({ ...client, entryPoints: ["src/react.ts"], outdir: "dist", external: ["react", "./index.js"] }),
     build({ ...client, outfile: "../sente/static/client.js", minify: true, sourcemap: false }),
   ]);
 }

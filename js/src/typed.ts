@@ -20,13 +20,13 @@ export interface EventMap {
 export type Named<E, Args extends unknown[]> = [E] extends [never] ? [never] : Args;
 
 /** Data may be left out where it may be null. */
-type Given<D, More extends unknown[] = []> = null extends D ? [data?: D, ...more: More] : [data: D, ...more: More];
+export type Given<D, More extends unknown[] = []> = null extends D ? [data?: D, ...more: More] : [data: D, ...more: More];
 
 /** What a handler returns is the reply; of an event without one it is of no interest. */
 type Returned<R> = [R] extends [null] ? unknown : R | Promise<R>;
 
 /** What is called with such an event. */
-type TypedHandler<E extends EventMap, K extends keyof E["toClient"]> = (
+export type TypedHandler<E extends EventMap, K extends keyof E["toClient"]> = (
   data: E["toClient"][K]["data"],
   id: K,
   signal?: AbortSignal,
