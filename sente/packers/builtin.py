@@ -81,8 +81,8 @@ def read_uuid(text: str) -> UUID:
 
 
 def read_milliseconds(text: str) -> datetime:
-    """A moment by milliseconds since 1970."""
-    return EPOCH + timedelta(milliseconds=int(text))
+    """A moment by milliseconds since 1970; given as text only, as ``int`` would work out all digits of a Decimal."""
+    return EPOCH + timedelta(milliseconds=read_integer(text))
 
 
 def read_duration(text: str) -> timedelta:
