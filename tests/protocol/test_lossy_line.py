@@ -6,6 +6,7 @@ said has been handled, or the side that said it was told.
 
 from typing import Literal
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -226,4 +227,4 @@ class LossyLine(RuleBasedStateMachine):
 
 
 LossyLine.TestCase.settings = settings(stateful_step_count=60, max_examples=3 * settings().max_examples)
-TestLossyLine = LossyLine.TestCase
+TestLossyLine = pytest.mark.timeout(300)(LossyLine.TestCase)  # a minute, where the machine is busy

@@ -61,7 +61,9 @@ def again(said: str) -> str:
 
 
 def test_a_pair_that_fails_shows_itself_as_a_test(tmp_path: Path) -> None:
-    said = run_pytest(tmp_path, PAIR.format(claim='assert "cut" not in chsk_pair.befell, chsk_pair.befell'))
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["sente.testing.plugin"]')
+    source = PAIR.format(claim='assert "cut" not in chsk_pair.befell, chsk_pair.befell')
+    said = run_pytest(tmp_path, source.replace("pytest_plugins", "plugins"), "--sente-seed=77")  # by chance none is cut
     assert "1 failed" in said
     befell = re.search(r"AssertionError: (Counter\(.*\))", said)
     assert befell
