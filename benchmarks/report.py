@@ -17,6 +17,9 @@ PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 LARGE = 1024
 """Bytes from which on the targets are ratios; below, calls cost more than work."""
 
+TAGGED = ["blob", "code", "typed"]
+"""The payloads that need tags, or escapes, and that transit-js can carry."""
+
 
 def read() -> Run:
     """The reference run."""
@@ -56,16 +59,19 @@ def targets_table(run: Run) -> table.Table:
         _target(run, "json", "orjson", 1.3, 1.15),
         _target(run, "auto", "orjson", 1.3, 1.15),
         _target(run, "transit", "orjson", 3, 1.3),
+        _target(run, "transit", "transit-js json-verbose", 1, 1),
+        _target(run, "transit", "transit-python json_verbose", 1, 1),
+        _target(run, "transit", "transit-js json-verbose", 1, 1, payloads=TAGGED, note=", tagged"),
         _target(run, "msgpack", "ormsgpack + ext", 1.5, 1.5, payloads=[payload.name for payload in run.payloads]),
     ]
     return [["", "pack: target", "measured", "unpack: target", "measured"], *rows]
 
 
 def _target(
-    run: Run, codec: str, peer: str, pack: float, unpack: float, payloads: list[str] | None = None
+    run: Run, codec: str, peer: str, pack: float, unpack: float, payloads: list[str] | None = None, note: str = ""
 ) -> list[str]:
     chosen = plain_payloads(run) if payloads is None else payloads
-    cells = [f"{codec} / {peer}"]
+    cells = [f"{codec} / {peer}{note}"]
     for what, target in (("pack", pack), ("unpack", unpack)):
         ratios = []
         for payload in chosen:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from uuid import UUID, SafeUUID
 
 from sente.errors import PackError, UnpackError
-from sente.packers.limits import COLLISIONS, DIGITS, TWICE
+from sente.packers.limits import COLLISIONS, DIGITS, EXPONENT, TWICE
 from sente.values import Char, Extension, Keyword, Symbol, TaggedValue, Uri
 
 Lower: TypeAlias = Callable[[Any], Any]
@@ -25,6 +25,9 @@ DURATION = re.compile(
     r"(-)?P(?:(\d{1,9})D)?(?:T(?:(\d{1,12})H)?(?:(\d{1,14})M)?(?:(\d{1,15})(?:\.(\d{1,6})\d*)?S)?)?", re.A
 )
 DECIMAL = re.compile(r"-?(?:\d+(?:\.\d*)?(?:E[+-]?\d{1,9})?|NaN|Infinity)", re.A | re.I)
+
+SET_INT, SET_IS_SAFE = UUID.__dict__["int"].__set__, UUID.__dict__["is_safe"].__set__
+"""What ``UUID`` does not let one set."""
 
 
 def utc_text(value: datetime) -> str:
@@ -69,19 +72,24 @@ def uuid_of(number: int) -> UUID:
     UUID('00000000-0000-0000-0000-000000000001')
     """
     value = object.__new__(UUID)
-    object.__setattr__(value, "int", number)
-    object.__setattr__(value, "is_safe", SafeUUID.unknown)
+    SET_INT(value, number)
+    SET_IS_SAFE(value, SafeUUID.unknown)
     return value
 
 
 def read_uuid(text: str) -> UUID:
     """A UUID, in any form that ``UUID`` takes; the usual ones sooner."""
     digits = text.replace("-", "")
-    return uuid_of(int(digits, 16)) if len(digits) == 32 else UUID(text)
+    if len(digits) != 32:
+        digits = digits.removeprefix("urn:uuid:").strip("{}")
+    raw = bytes.fromhex(digits)  # int(digits, 16) takes a sign, an underscore and the digits of other scripts too
+    if len(digits) != 32 or len(raw) != 16:
+        raise ValueError(text)
+    return uuid_of(int.from_bytes(raw))
 
 
 def read_milliseconds(text: str) -> datetime:
-    """A moment by milliseconds since 1970; given as text only, as ``int`` would work out all digits of a Decimal."""
+    """A moment by milliseconds since 1970."""
     return EPOCH + timedelta(milliseconds=read_integer(text))
 
 
@@ -101,9 +109,9 @@ def read_duration(text: str) -> timedelta:
 
 def read_decimal(text: str) -> Decimal:
     """A decimal number, NaN and the infinities too, and as many digits as are worth their time."""
-    if len(text) > DIGITS or not DECIMAL.fullmatch(text):
-        raise UnpackError(f"no decimal number: {text[:40]!r}")
-    return Decimal(text)
+    if len(text) <= DIGITS and DECIMAL.fullmatch(text) and abs((value := Decimal(text)).adjusted()) <= EXPONENT:
+        return value
+    raise UnpackError(f"no decimal number, or too large an exponent: {text[:40]!r}")
 
 
 def read_integer(text: str) -> int:
@@ -184,12 +192,19 @@ def as_map(keys: list[Any], values: list[Any]) -> dict[Any, Any]:
     return value
 
 
-def _decimal(value: Decimal) -> TaggedValue:
+def decimal_text(value: Decimal) -> str:
+    """A decimal number, as ``str`` writes it.
+
+    Raises:
+        PackError: no reader of ours would take it.
+    """
     if value.is_snan():
         raise PackError("a signalling NaN cannot be packed")
     if len(text := str(value)) > DIGITS:
         raise PackError(f"a decimal number of more than {DIGITS} characters cannot be packed")
-    return TaggedValue("f", text)
+    if "E" in text and abs(value.adjusted()) > EXPONENT:
+        raise PackError(f"a decimal number with an exponent beyond {EXPONENT} cannot be packed")
+    return text
 
 
 def _extension(value: Extension) -> Any:
@@ -220,7 +235,7 @@ LOWER: Mapping[type, Lower] = {
     time: lambda value: TaggedValue("time/time", value.isoformat()),
     timedelta: lambda value: TaggedValue("time/duration", duration_text(value)),
     UUID: lambda value: TaggedValue("u", str(value)),
-    Decimal: _decimal,
+    Decimal: lambda value: TaggedValue("f", decimal_text(value)),
     Fraction: lambda value: TaggedValue("ratio", [value.numerator, value.denominator]),
     Keyword: lambda value: TaggedValue(":", value.name),
     Symbol: lambda value: TaggedValue("$", value.name),

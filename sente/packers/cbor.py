@@ -45,7 +45,7 @@ from sente.packers.builtin import (
 )
 from sente.packers.cbor_survey import ARRAY, MAP, PAIRS, PAIRS_HEAD, head_of, may_be_simple, survey, too_many
 from sente.packers.handlers import TypeHandler, Types
-from sente.packers.limits import BITS, DEPTH, HALF_CHARACTER, UnpackLimits, too_deep
+from sente.packers.limits import BITS, DEPTH, EXPONENT, HALF_CHARACTER, UnpackLimits, too_deep
 from sente.packers.msgpack import plain_form
 from sente.packers.text import write_text
 from sente.values import TaggedValue
@@ -294,7 +294,8 @@ def _write_datetime(value: datetime) -> Any:
 
 def _write_decimal(value: Decimal) -> Any:
     sign, digits, exponent = value.as_tuple()
-    if type(exponent) is int and len(digits) <= SHORT and not (sign and not value):
+    short = len(digits) <= SHORT and abs(value.adjusted()) <= EXPONENT
+    if type(exponent) is int and short and not (sign and not value):
         return cbor2.CBORTag(4, (exponent, int(value.scaleb(-exponent, EXACT))))
     return cbor2.CBORTag(27, ("f", LOWER[Decimal](value).rep))
 

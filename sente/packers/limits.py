@@ -14,10 +14,16 @@ DIGITS = 1_000
 BITS = 3_000
 """The same for those written in binary, and for all that are written: surely no more digits."""
 
+EXPONENT = 10_000
+"""Of a decimal number, by powers of ten: more than IEEE 754 knows, and few enough that whoever makes a whole number of
+it is not busy for hours."""
+
 NESTED_EXTENSIONS = 16
 """msgpack extensions within each other: each is a copy of what is in it."""
 
 TWICE = "a key is given twice; a keyword is the same key as the string of its name"
+
+SAME_KEY = "two keys would be written as the same: a value and what stands for it, as an enum and its value"
 
 COLLISIONS = 100
 """Members of a set, or keys of a map, whose hash others have too: each is compared with all of those. By chance there

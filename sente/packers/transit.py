@@ -7,19 +7,33 @@ joined; only a scalar that is all there is, is quoted, ``{"~#'": 1}``. Reading t
 """
 
 import re
+from collections.abc import Iterable
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
-from sente.errors import UnpackError
+from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
 from sente.packers.builtin import as_map, hashable
-from sente.packers.limits import too_deep
+from sente.packers.handlers import TypeHandler
+from sente.packers.limits import SAME_KEY, UnpackLimits, too_deep
 from sente.packers.msgpack import is_plain
 from sente.packers.text import TextPacker, as_utf8, read_text, write_text
 from sente.packers.transit_cache import CachingReader
-from sente.packers.transit_scalars import MARKS, is_scalar, read_composite, read_scalar, rep_of, write_key, write_scalar
+from sente.packers.transit_scalars import (
+    EXACT,
+    MARKS,
+    is_scalar,
+    read_composite,
+    read_scalar,
+    rep_of,
+    texts_of,
+    write_key,
+    write_scalar,
+)
 from sente.values import TaggedValue
 
-UUID_TEXT = re.compile(rb'-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"')
+UUID_TEXT = re.compile(rb'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 CONSTANTS = {type(None), bool}
 CONTAINERS = {list, dict}
 BEGINS = [
@@ -31,8 +45,7 @@ one that ends a string is never followed by a mark. To find a single byte costs 
 it is looked for first, and what is before it after that."""
 MARKED = [*((mark, begins) for mark, begins, _ in BEGINS), (b"\\"[0], re.compile(rb'\\(?<="\\)u00'))]
 """The same, and where an escape may hide it."""
-TAGGED = {bytes, TaggedValue}
-SCALAR = {int, float, *CONSTANTS, *TAGGED}
+SCALAR = {int, float, TaggedValue, *CONSTANTS}
 
 
 class TransitPacker(TextPacker):
@@ -43,6 +56,10 @@ class TransitPacker(TextPacker):
     """
 
     name = "transit"
+
+    def __init__(self, *, types: Iterable[TypeHandler[Any]] = (), limits: UnpackLimits | None = None) -> None:
+        super().__init__(types=types, limits=limits)
+        self._texts = texts_of(self._types, verbose=True)
 
     # -- writing
 
@@ -65,22 +82,40 @@ class TransitPacker(TextPacker):
             except TypeError:  # it holds bytes, or whole numbers beyond 2^53
                 pass
         tags = 0
+        asked: list[Any] = []
 
         def write(rich: Any) -> Any:
             nonlocal tags
-            lowered = rich if type(rich) in TAGGED else self._types.lower(rich)
-            if type(lowered) not in TAGGED:
-                return lowered
-            tags += 1
-            return _tagged(lowered)
+            written, tagged = self._written(rich)
+            tags += tagged
+            if type(rich) is not bytes:  # which ormsgpack will not ask about
+                asked.append(written)
+            return written
 
         try:
             packed = write_text(value, write, big=False)
         except (TypeError, RecursionError):
             return None
-        if _is_doubtful(packed):
-            return None
+        if b"null" in packed or (0x2D in packed and UUID_TEXT.search(packed)):
+            # It may have been NaN, or a UUID, which orjson writes as a string: ormsgpack knows.
+            uuids = _uuids_in(value, asked)
+            packed, found = UUID_TEXT.subn(rb'"~u\1"', packed)
+            if found != uuids:
+                return None
+            tags += found
         return (packed if _marks_tags(packed, tags) else None) if tags else _with_escapes(packed)
+
+    def _written(self, rich: Any) -> tuple[Any, bool]:
+        """What stands for a value that JSON has no word for, and whether that is tagged."""
+        kind = type(rich)
+        if kind in self._texts and (text := self._texts[kind](rich)) is not None:
+            return text, True
+        lowered = rich if kind is TaggedValue else self._types.lower(rich)
+        if type(lowered) is bytes:
+            return write_scalar(lowered), True
+        if type(lowered) is not TaggedValue:
+            return lowered, False
+        return write_scalar(lowered) if is_scalar(lowered) else {f"~#{lowered.tag}": rep_of(lowered)}, True
 
     def pack_plain(self, value: Any) -> str | None:
         """The value as JSON without tags, if it needs none, else ``None``.
@@ -104,10 +139,14 @@ class TransitPacker(TextPacker):
         if kind is list or kind is tuple:
             return [
                 inner
-                if type(inner) in CONSTANTS or (type(inner) is str and inner[:1] not in MARKS)
+                if (inside := type(inner)) in CONSTANTS
+                or (inside is str and inner[:1] not in MARKS)
+                or (inside is int and -EXACT < inner < EXACT)
                 else self._plain(inner, depth - 1)
                 for inner in value
             ]
+        if kind in self._texts and (text := self._texts[kind](value)) is not None:
+            return text
         if kind is TaggedValue and not is_scalar(value):
             return {f"~#{value.tag}": self._plain(rep_of(value), depth - 1)}
         if kind in SCALAR:
@@ -123,9 +162,13 @@ class TransitPacker(TextPacker):
                 return {"~#cmap": [self._plain(inner, depth) for pair in value.items() for inner in pair]}
             written[name] = (
                 inner
-                if type(inner) in CONSTANTS or (type(inner) is str and inner[:1] not in MARKS)
+                if (inside := type(inner)) in CONSTANTS
+                or (inside is str and inner[:1] not in MARKS)
+                or (inside is int and -EXACT < inner < EXACT)
                 else self._plain(inner, depth)
             )
+        if len(written) < len(value):
+            raise PackError(SAME_KEY)
         return written
 
     # -- reading
@@ -188,9 +231,25 @@ def _marks_tags(packed: bytes, tags: int) -> bool:
     return packed.count(b'"~') == tags and b'"^' not in packed and b'"`' not in packed
 
 
-def _is_doubtful(packed: bytes) -> bool:
-    """Whether there is something in what orjson wrote that may have been NaN, or a UUID."""
-    return b"null" in packed or (0x2D in packed and UUID_TEXT.search(packed) is not None)
+def _uuids_in(value: Any, asked: list[Any]) -> int | None:
+    """How many UUIDs are written without being asked about; ``None``: there may be numbers that are none, or all is
+    different this time.
+
+    Args:
+        value: What is written.
+        asked: What was answered for each value asked about, in their order.
+    """
+    uuids = 0
+    again = iter(asked)
+
+    def look(rich: Any) -> Any:
+        nonlocal uuids
+        if type(rich) is UUID:
+            uuids += 1
+            return None
+        return rich.value if isinstance(rich, Enum) else next(again)
+
+    return uuids if is_plain(value, look) and next(again, again) is again else None
 
 
 def _with_escapes(packed: bytes) -> bytes:
@@ -212,10 +271,3 @@ def _may_be_marked(raw: bytes) -> bool:
 def _may_be_cached(raw: bytes) -> bool:
     """Whether Transit may be in its caching form: then it has a map that is a list, or a code."""
     return b'"^' in raw or b'"\\u00' in raw
-
-
-def _tagged(value: Any) -> Any:
-    """The form of bytes and tagged values; what is in a composite is not written yet."""
-    if type(value) is bytes or is_scalar(value):
-        return write_scalar(value)
-    return {f"~#{value.tag}": rep_of(value)}

@@ -15,6 +15,7 @@ from sente.packers.limits import DEPTH, HALF_CHARACTER, UnpackLimits, too_deep
 from sente.packers.text import write_text
 from sente.packers.transit import TransitPacker
 from sente.packers.transit_cache import CachingWriter
+from sente.packers.transit_scalars import texts_of
 
 
 class TransitJsonPacker:
@@ -29,6 +30,7 @@ class TransitJsonPacker:
     def __init__(self, *, types: Iterable[TypeHandler[Any]] = (), limits: UnpackLimits | None = None) -> None:
         types = tuple(types)
         self._types = Types(types)
+        self._texts = texts_of(self._types, verbose=False)
         self._reader = TransitPacker(types=types, limits=limits)
 
     def pack(self, value: Any, /) -> str:
@@ -44,7 +46,7 @@ class TransitJsonPacker:
             raise blame(value, self._write, self._types.lower, reason) from None
 
     def _write(self, value: Any) -> str:
-        plain = CachingWriter(self._types).top(value, DEPTH)
+        plain = CachingWriter(self._types, self._texts).top(value, DEPTH)
         try:
             return write_text(plain).decode()
         except TypeError:  # all else that orjson refuses is not plain

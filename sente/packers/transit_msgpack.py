@@ -1,7 +1,9 @@
 """Transit as MessagePack: its tags, cache and strings as in JSON, its maps and numbers those of MessagePack."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
@@ -10,6 +12,10 @@ from sente.packers.handlers import TypeHandler, Types
 from sente.packers.limits import DEPTH, UnpackLimits, too_deep
 from sente.packers.msgpack import MsgpackPacker
 from sente.packers.transit_cache import CachingReader, CachingWriter
+from sente.packers.transit_scalars import texts_of
+
+NUMBERS = (UUID, datetime)
+"""What is no string in MessagePack."""
 
 
 class TransitMsgpackPacker:
@@ -23,6 +29,8 @@ class TransitMsgpackPacker:
 
     def __init__(self, *, types: Iterable[TypeHandler[Any]] = (), limits: UnpackLimits | None = None) -> None:
         self._types = Types(types)
+        texts = texts_of(self._types, verbose=False)
+        self._texts = {kind: text for kind, text in texts.items() if kind not in NUMBERS}
         self._bytes = MsgpackPacker(limits=limits)
 
     def pack(self, value: Any, /) -> bytes:
@@ -38,7 +46,7 @@ class TransitMsgpackPacker:
             raise blame(value, self._write, self._types.lower, reason) from None
 
     def _write(self, value: Any) -> bytes:
-        return self._bytes.pack(CachingWriter(self._types, native=True).top(value, DEPTH))
+        return self._bytes.pack(CachingWriter(self._types, self._texts, native=True).top(value, DEPTH))
 
     def unpack(self, wire: Wire, /) -> Any:
         """Read a value.

@@ -1,16 +1,22 @@
 """Transit's scalars: what is one string or number in each of its forms, and how it is read."""
 
 import math
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sente.errors import PackError, UnpackError
-from sente.packers.builtin import read_integer, uuid_of
+from sente.packers.builtin import EPOCH, decimal_text, read_integer, utc_text, uuid_of
 from sente.packers.handlers import Types
 from sente.packers.limits import BITS
-from sente.values import TaggedValue
+from sente.values import Char, Keyword, Symbol, TaggedValue, Uri
+
+Texts: TypeAlias = Mapping[type, Callable[[Any], str | None]]
+"""What writes values of a type as one string each; ``None`` for one that it cannot."""
 
 EXACT = 2**53
 """From here on JavaScript does not count exactly: larger whole numbers are tagged."""
@@ -21,6 +27,7 @@ MARKS = frozenset("~^`")
 NOT_FINITE = {"NaN": math.nan, "INF": math.inf, "-INF": -math.inf}
 FINITE_NOT = {"nan": "NaN", "inf": "INF", "-inf": "-INF"}
 BOOLEANS = {"t": True, "f": False}
+FLOAT = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", re.A)
 
 
 def is_scalar(value: TaggedValue) -> bool:
@@ -112,7 +119,8 @@ def read_scalar(text: str, types: Types) -> Any:
 
 
 def read_composite(tag: str, rep: Any, types: Types) -> Any:
-    """What stands behind a tag of its own, ``["~#set", [1]]``; in MessagePack moments and UUIDs are numbers there.
+    """What stands behind a tag of its own, ``["~#set", [1]]``, which may be a scalar, ``["~#b", "AAE="]``; in
+    MessagePack moments and UUIDs are numbers there.
 
     >>> read_composite("'", "quoted", Types()), read_composite("m", 0, Types()).year
     ('quoted', 1970)
@@ -120,15 +128,46 @@ def read_composite(tag: str, rep: Any, types: Types) -> Any:
     Raises:
         UnpackError: it is not what the tag promises.
     """
+    if tag not in TAGS_OF_SCALARS:
+        return types.raise_(tag, rep)
     match tag, rep:
         case "'", _:
             return rep
+        case _, str() if tag in SCALARS:
+            return read_scalar(f"~{tag}{rep}", types)
         case "m", int():
             return types.raise_("m", str(rep))
         case "u", [int(), int()]:
             return types.adopt("u", _read_halves, rep)
         case _:
             return types.raise_(tag, rep)
+
+
+def milliseconds(moment: datetime) -> int | None:
+    """Since 1970; ``None`` if there is a fraction of one.
+
+    >>> milliseconds(EPOCH.replace(year=2020, microsecond=678000))
+    1577836800678
+    """
+    since = moment - EPOCH
+    count, rest = divmod(since.microseconds, 1000)
+    return None if rest else (since.days * 86_400 + since.seconds) * 1000 + count
+
+
+def texts_of(types: Types, *, verbose: bool) -> Texts:
+    """How each type is written whose values are one string, ``None`` where one is not; without those that a handler
+    writes. It is the short way to what lowering and ``write_scalar`` would make of them."""
+    texts = {**TEXTS, datetime: _verbose_moment if verbose else _moment}
+    return {kind: text for kind, text in texts.items() if not types.handles(kind)}
+
+
+def _verbose_moment(value: datetime) -> str | None:
+    return None if value.tzinfo is None else f"~t{utc_text(value)}"
+
+
+def _moment(value: datetime) -> str | None:
+    number = None if value.tzinfo is None else milliseconds(value)
+    return None if number is None else f"~m{number}"
 
 
 def _read_halves(halves: list[int]) -> UUID:
@@ -147,8 +186,7 @@ def _null(rep: str) -> None:
 
 
 def _float(rep: str) -> float:
-    value = float(rep)
-    if len(rep) > 40 or not math.isfinite(value):
+    if len(rep) > 40 or not FLOAT.fullmatch(rep) or not math.isfinite(value := float(rep)):
         raise ValueError(rep)
     return value
 
@@ -160,4 +198,16 @@ SCALARS: Mapping[str, Callable[[str], Any]] = {
     "d": _float,
     "z": NOT_FINITE.__getitem__,
     "b": lambda rep: b64decode(rep, validate=True),
+}
+
+TAGS_OF_SCALARS = {*SCALARS, "'", "m", "u"}
+
+TEXTS: Texts = {
+    bytes: lambda value: f"~b{b64encode(value).decode()}",
+    UUID: lambda value: f"~u{value}",
+    Decimal: lambda value: f"~f{decimal_text(value)}",
+    Keyword: lambda value: f"~:{value.name}",
+    Symbol: lambda value: f"~${value.name}",
+    Uri: lambda value: f"~r{value.text}",
+    Char: lambda value: f"~c{value.text}",
 }

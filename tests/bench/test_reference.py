@@ -24,4 +24,4 @@ def test_targets_are_for_plain_payloads() -> None:
     plain = plain_payloads(read())
     assert "table" in plain
     assert {"ack", "typed", "blob", "ids"}.isdisjoint(plain)
-    assert len(targets_table(read())) == 5
+    assert len(targets_table(read())) == 8

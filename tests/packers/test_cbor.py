@@ -249,7 +249,7 @@ HOSTILE = {
     "tag 4 holds": ["c4 82 f9 3c00 01", "c4 82 01 61 31", "c4 82 f5 01"],
     "tag 'f'": ["c4 81 01", "c4 01", "c4 83 01 01 01"],
     "no decimal number": ["c4 82 1b7fffffffffffffff 01", "c4 82 3a 3b9aca00 01", "d81b 82 61 66 61 58"],
-    "two whole numbers": ["d81e 82 61 31 01", "d81e 81 01", "d81e 82 c4 82 1a 3b9ac9ff 01 01", "d81e 82 f5 01"],
+    "two whole numbers": ["d81e 82 61 31 01", "d81e 81 01", "d81e 82 c4 82 19 2328 01 01", "d81e 82 f5 01"],
     "tag 'ratio'": ["d81e 82 01 00"],
     "tag 37 holds": ["d825 41 00", "d825 61 61", "d825 80"],
     "tag 27 holds": ["d81b 80", "d81b 61 61", "d81b 82 01 01", "d81b 83 61 61 01 01"],

@@ -8,6 +8,8 @@ import pickle
 import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +17,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sente import PackError, TaggedValue, TypeHandler, UnpackError
+from sente import Keyword, PackError, TaggedValue, TypeHandler, UnpackError
 from sente.packers.builtin import read_uuid
 from sente.packers.json import JsonPacker
 from sente.packers.msgpack import is_finite, is_plain
 from sente.packers.text import write_text
 from sente.packers.transit import TransitPacker
-from tests.packers.examples import same
+from tests.packers.examples import Colour, same
 from tests.packers.test_fuzz import plain_values, values
 
 JSON, TRANSIT = JsonPacker(), TransitPacker()
@@ -111,6 +113,52 @@ def written(pack: Callable[[Any], str], value: Any) -> str:
 def test_typed_json_with_a_null_is_not_written_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JSON, "_pack_exactly", None)
     assert JSON.pack([None, {1}, UUID(int=1), datetime(2026, 1, 2, tzinfo=UTC)]).startswith("[null,[1],")
+
+
+def test_typed_transit_is_not_written_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TRANSIT, "_pack_exactly", None)
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+    packed = TRANSIT.pack(
+        [None, {1}, UUID(int=1), Keyword("a"), moment, {"d": Decimal("1.50"), "b": b"\0"}, Colour.RED]
+    )
+    assert packed == (
+        '[null,{"~#set":[1]},"~u00000000-0000-0000-0000-000000000001","~:a","~t2026-01-02T00:00:00.000Z",'
+        '{"d":"~f1.50","b":"~bAA=="},"red"]'
+    )
+
+
+class Same(Enum):
+    ONE = UUID(int=5)
+    TEXT = str(UUID(int=5))
+
+
+class Derived(UUID):
+    pass
+
+
+@given(
+    value=st.lists(
+        st.sampled_from(
+            [
+                *(UUID(int=5), str(UUID(int=5)), f'"{UUID(int=5)}"', Same.ONE, Same.TEXT, Derived(int=5)),
+                *(
+                    None,
+                    math.nan,
+                    {1},
+                    frozenset({UUID(int=5)}),
+                    bytearray(b"x"),
+                    frozenset({math.nan}),
+                    date(2026, 1, 2),
+                    Keyword(str(UUID(int=5))),
+                ),
+                *(TaggedValue("x/y", UUID(int=5)), {"a": UUID(int=5)}, Measured(math.inf)),
+            ]
+        )
+    )
+)
+@example(value=[None, bytearray(b"x"), frozenset({math.nan})])
+def test_uuids_are_told_from_what_looks_like_them(value: Any) -> None:
+    assert TRANSIT.pack(value) == TRANSIT._pack_exactly(value)
 
 
 marked = st.text(st.sampled_from('~^`"\\,a:\n'), max_size=8)

@@ -157,6 +157,8 @@ def test_subclasses_are_what_they_extend() -> None:
     [
         ([Decimal("sNaN")], r"value\[0\]: a signalling NaN"),
         ([Decimal("1" * 1001)], r"value\[0\]: a decimal number of more than 1000"),
+        ([Decimal("1E+10001")], r"value\[0\]: a decimal number with an exponent beyond 10000"),
+        ([Decimal("-1E-10001")], r"value\[0\]: a decimal number with an exponent beyond 10000"),
         ({"a": 2**3001}, r"value\.a: a whole number of more than 3000 bit"),
         ({1: ["\ud800"]}, r"value\[1\]\[0\]: str with half a character"),
         ({Keyword("k"): object()}, r"value\[Keyword\('k'\)\]: object cannot"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sente import PackError, UnpackError
 from sente.packers.transit_json import TransitJsonPacker
+from sente.packers.transit_msgpack import TransitMsgpackPacker
 from tests.packers.examples import same
 
 PACKER = TransitJsonPacker()
@@ -47,20 +48,21 @@ def test_what_sente_wrote_is_read_and_written_again(row: dict[str, Any]) -> None
             assert same(PACKER.unpack(PACKER.pack(value)), value)
 
 
-def test_the_end_of_the_stack_is_an_error_like_others() -> None:
+@pytest.mark.parametrize("packer", [PACKER, TransitMsgpackPacker()], ids=lambda packer: packer.name)
+def test_the_end_of_the_stack_is_an_error_like_others(packer: Any) -> None:
     nested: list[Any] = [{}]
     for _ in range(60):
         nested = [nested]
-    packed = PACKER.pack(nested)
+    packed = packer.pack(nested)
 
     def dive(levels: int, call: Any, value: Any) -> Any:
         return dive(levels - 1, call, value) if levels else call(value)
 
     levels = sys.getrecursionlimit() - len(inspect.stack(0)) - 60
     with pytest.raises(PackError, match="deep"):
-        dive(levels, PACKER.pack, nested)
+        dive(levels, packer.pack, nested)
     with pytest.raises(UnpackError, match="nested too deeply"):
-        dive(levels, PACKER.unpack, packed)
+        dive(levels, packer.unpack, packed)
 
 
 codes = st.sampled_from(["^ ", "^0", "^1", "^", "~#set", "~#cmap", "~:word", "~$word", "~#'", "word", "~n1", "~~", "`"])
