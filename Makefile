@@ -43,7 +43,7 @@ bench: .make/bench $(CLIENT) ## measure packers and messaging against their peer
 	.venv/bin/python -m benchmarks.report
 	echo "==> The results are in benchmarks/results/ and docs/reference/benchmarks.md"
 
-check: .make/dev ## lint, formatting and types
+check: .make/dev $(CLIENT) ## lint, formatting and types
 	echo "==> Linting with ruff"
 	.venv/bin/ruff check
 	echo "==> Checking the formatting with ruff"
