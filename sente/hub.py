@@ -40,7 +40,7 @@ from sente.protocol.actions import (
     TransmitVolatile,
 )
 from sente.protocol.classic_session import ClassicClient, ClassicKey
-from sente.protocol.messages import AUTH, Event, is_event_id
+from sente.protocol.messages import AUTH, VOLATILE, Event, is_event_id
 from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ServerSettings
 from sente.push import PackedValue, Push, pack_event, pack_value, write_frame
@@ -221,7 +221,8 @@ class Hub:
                 self._carry_out(client)
             self.look_after(client)
         self.stats["sent"] += 1
-        self._memory.add(push.size)
+        if push.key is not VOLATILE:  # which nobody keeps
+            self._memory.add(push.size)
 
     def _make_room(self, client: AnyClient) -> None:
         client.session.close(

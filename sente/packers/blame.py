@@ -1,22 +1,35 @@
-"""Where in a value the part is that cannot be packed: for the message of the error, so it may take its time."""
+"""Which part of a value cannot be packed, and where it is: for the message of the error, so it may take its time."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from sente.errors import PackError
-from sente.packers.limits import DEPTH
+from sente.packers.limits import DEPTH, too_deep
 from sente.values import TaggedValue
 
+T = TypeVar("T")
 
-def blame(value: Any, pack: Callable[[Any], Any], lower: Callable[[Any], Any], error: PackError) -> PackError:
-    """The error of the innermost part that cannot be packed, with its path: found by trying.
+
+def packed(value: Any, pack: Callable[[Any], T], lower: Callable[[Any], Any]) -> T:
+    """``pack(value)``, with an error that says where.
 
     Args:
-        value: What could not be packed.
-        pack: Packs a part, or raises ``PackError``.
+        value: What is to be packed.
+        pack: Packs it, or a part of it, or raises ``PackError``.
         lower: One step down, for what is neither list nor map.
-        error: What ``pack`` said about ``value``.
+
+    Raises:
+        PackError: that of the innermost part that cannot be packed, with its path.
     """
+    try:
+        return pack(value)
+    except (PackError, RecursionError) as error:
+        reason = error if isinstance(error, PackError) else too_deep()
+        raise _blame(value, pack, lower, reason) from None
+
+
+def _blame(value: Any, pack: Callable[[Any], Any], lower: Callable[[Any], Any], error: PackError) -> PackError:
+    """Found by trying; ``error`` is what ``pack`` said about ``value``."""
     path = "value"
     for _ in range(DEPTH):  # a value may hold itself
         for step, part in _parts(value, lower):

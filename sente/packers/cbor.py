@@ -31,7 +31,7 @@ from uuid import UUID
 
 from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
-from sente.packers.blame import blame
+from sente.packers.blame import packed
 from sente.packers.builtin import (
     EPOCH,
     LOWER,
@@ -114,10 +114,7 @@ class CborPacker:
         """
         if is_as_written(value):
             return self._written(value)
-        try:
-            return self._exact(value)
-        except PackError as error:
-            raise blame(value, self._exact, self._types.lower, error) from None
+        return packed(value, self._exact, self._types.lower)
 
     def part(self, value: Any, /) -> bytes:
         """A value to be joined with others: packed."""

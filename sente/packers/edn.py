@@ -23,13 +23,13 @@ from collections.abc import Iterable, Sequence
 from json.encoder import encode_basestring
 from typing import Any
 
-from sente.errors import PackError, UnpackError
+from sente.errors import UnpackError
 from sente.interfaces import Wire
-from sente.packers.blame import blame
+from sente.packers.blame import packed
 from sente.packers.edn_reader import read
 from sente.packers.edn_writer import EdnWriter, quoted
 from sente.packers.handlers import TypeHandler, Types
-from sente.packers.limits import UnpackLimits, checked, too_deep
+from sente.packers.limits import UnpackLimits, checked
 
 
 class EdnPacker:
@@ -54,11 +54,7 @@ class EdnPacker:
         Raises:
             PackError: something in it cannot be written; says what and where.
         """
-        try:
-            return self._written(value)
-        except (PackError, RecursionError) as error:
-            reason = error if isinstance(error, PackError) else too_deep()
-            raise blame(value, self._written, self._types.lower, reason) from None
+        return packed(value, self._written, self._types.lower)
 
     def unpack(self, wire: Wire, /) -> Any:
         """Read a value; of an empty text ``None``, as Sente does.

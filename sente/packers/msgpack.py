@@ -29,7 +29,7 @@ import ormsgpack
 
 from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
-from sente.packers.blame import blame
+from sente.packers.blame import packed
 from sente.packers.builtin import EPOCH, LOWER, read_decimal, read_utc, read_uuid, uuid_of
 from sente.packers.handlers import TypeHandler, Types
 from sente.packers.limits import BITS, DEPTH, NESTED_EXTENSIONS, UnpackLimits, checked, too_deep
@@ -87,10 +87,7 @@ class MsgpackPacker:
             return self._fast(value, 0)
         except (TypeError, RecursionError):
             pass
-        try:
-            return self._exact(value, 0)
-        except PackError as error:
-            raise blame(value, self._try, self._types.lower, error) from None
+        return packed(value, lambda part: self._exact(part, 0), self._types.lower)
 
     def pack_plain(self, value: Any) -> bytes | None:
         """The value, if it has bytes and what JSON has words for, and nothing else; else ``None``."""
@@ -122,9 +119,6 @@ class MsgpackPacker:
             return ormsgpack.packb(self._plain(value, DEPTH, level), None, ANY_KEY)
         except RecursionError:
             raise too_deep() from None
-
-    def _try(self, part: Any) -> None:
-        self._exact(part, 0)
 
     def _extended(self, level: int, pack: Callable[[Any, int], bytes], value: Any) -> Any:
         """One step down: a plainer value, or an extension; ``pack`` writes what is in it."""

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from sente.errors import ConfigError, Rejected
 from sente.interfaces import Packer, VariedPacker
 from sente.packers.auto import AutoPacker
-from sente.packers.dialect import Dialect
+from sente.packers.dialects import Dialect
 from sente.packers.edn import EdnPacker
 from sente.packers.handlers import TypeHandler
 from sente.packers.json import JsonPacker

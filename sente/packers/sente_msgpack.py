@@ -28,7 +28,7 @@ from typing import Any
 
 from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
-from sente.packers.blame import blame
+from sente.packers.blame import packed
 from sente.packers.builtin import EPOCH, read_decimal, read_integer, read_utc, read_uuid
 from sente.packers.handlers import TypeHandler, Types
 from sente.packers.limits import DEPTH, UnpackLimits, checked, too_deep
@@ -61,12 +61,9 @@ class SenteMsgpackPacker:
         Raises:
             PackError: Sente has no word for something in it; says what and where.
         """
-        try:
-            return self._try(value)
-        except PackError as error:
-            raise blame(value, self._try, self._types.lower, error) from None
+        return packed(value, self._written, self._types.lower)
 
-    def _try(self, value: Any) -> bytes:
+    def _written(self, value: Any) -> bytes:
         writer = _Writer(self._types)
         try:
             writer.write(value, DEPTH)

@@ -17,9 +17,9 @@ import orjson
 
 from sente.errors import PackError, UnpackError
 from sente.interfaces import Wire
-from sente.packers.blame import blame
+from sente.packers.blame import packed
 from sente.packers.handlers import TypeHandler, Types
-from sente.packers.limits import DEPTH, HALF_CHARACTER, UnpackLimits, too_deep
+from sente.packers.limits import DEPTH, HALF_CHARACTER, UnpackLimits
 
 ASK = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 ASK_INTEGERS = ASK | orjson.OPT_STRICT_INTEGER
@@ -71,11 +71,7 @@ class TextPacker(ABC):
 
     def _pack_exactly(self, value: Any) -> str:
         """The slow and complete way, and the reference for the fast one."""
-        try:
-            return self._exact(value).decode()
-        except (PackError, RecursionError) as error:
-            reason = error if isinstance(error, PackError) else too_deep()
-            raise blame(value, self._exact, self._types.lower, reason) from None
+        return packed(value, self._exact, self._types.lower).decode()
 
     def _exact(self, value: Any) -> bytes:
         plain = self._plain(value, DEPTH)

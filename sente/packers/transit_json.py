@@ -9,9 +9,9 @@ from typing import Any
 
 from sente.errors import PackError
 from sente.interfaces import Wire
-from sente.packers.blame import blame
+from sente.packers.blame import packed
 from sente.packers.handlers import TypeHandler, Types
-from sente.packers.limits import DEPTH, HALF_CHARACTER, UnpackLimits, too_deep
+from sente.packers.limits import DEPTH, HALF_CHARACTER, UnpackLimits
 from sente.packers.text import write_text
 from sente.packers.transit import TransitPacker
 from sente.packers.transit_cache import CachingWriter
@@ -39,11 +39,7 @@ class TransitJsonPacker:
         Raises:
             PackError: something in it cannot be written; says what and where.
         """
-        try:
-            return self._write(value)
-        except (PackError, RecursionError) as error:
-            reason = error if isinstance(error, PackError) else too_deep()
-            raise blame(value, self._write, self._types.lower, reason) from None
+        return packed(value, self._write, self._types.lower)
 
     def _write(self, value: Any) -> str:
         plain = CachingWriter(self._types, self._texts).top(value, DEPTH)

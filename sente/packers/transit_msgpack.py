@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sente.errors import PackError, UnpackError
+from sente.errors import UnpackError
 from sente.interfaces import Wire
-from sente.packers.blame import blame
+from sente.packers.blame import packed
 from sente.packers.handlers import TypeHandler, Types
-from sente.packers.limits import DEPTH, UnpackLimits, too_deep
+from sente.packers.limits import DEPTH, UnpackLimits
 from sente.packers.msgpack import MsgpackPacker
 from sente.packers.transit_cache import CachingReader, CachingWriter
 from sente.packers.transit_scalars import texts_of
@@ -39,11 +39,7 @@ class TransitMsgpackPacker:
         Raises:
             PackError: something in it cannot be written; says what and where.
         """
-        try:
-            return self._write(value)
-        except (PackError, RecursionError) as error:
-            reason = error if isinstance(error, PackError) else too_deep()
-            raise blame(value, self._write, self._types.lower, reason) from None
+        return packed(value, self._write, self._types.lower)
 
     def _write(self, value: Any) -> bytes:
         return self._bytes.pack(CachingWriter(self._types, self._texts, native=True).top(value, DEPTH))
