@@ -27,7 +27,7 @@ test: .make/dev $(CLIENT) ## run every test and hold the coverage
 	echo "==> Asking for full branch coverage of $(FULLY_COVERED)"
 	.venv/bin/coverage report --include='$(FULLY_COVERED)' --fail-under=100
 
-soak: .make/dev $(CLIENT) ## cut lines 13,000 times while events flow, and let clients never read, for ten minutes
+soak: .make/dev $(CLIENT) ## cut lines 1,000 times for each transport and packer while events flow, and let clients never read
 	echo "==> Soaking"
 	.venv/bin/python -m tests.soak.run
 
