@@ -14,7 +14,7 @@ from sente.protocol.actions import TransportName
 from sente.protocol.greeting import Head, Hello
 from sente.protocol.messages import read_packet
 from sente.protocol.sessions import Client
-from sente.push import read_frame
+from sente.push import read_frame, write_frame
 from sente.rationing import Rationing
 from sente.security import Hook, Security, ask
 from sente.transports.asgi import Connection, wire_size
@@ -108,6 +108,8 @@ class Admission:
 
     async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:
         """A poll or POST came."""
+        if (last := self._hub.sessions.farewell(head.session, link.connection.client_id)) is not None:
+            return link.answer(last[0], [write_frame(last[1], link.packer)])  # which it crossed on its way
         client = self.owner(link.connection, head)
         if (auth := self._hub.peers[client].auth) is not None:
             link.connection = Connection(link.connection.scope, auth)

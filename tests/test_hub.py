@@ -1,6 +1,7 @@
 """From ``send`` to a user's clients: whom it reaches, when it leaves, how often it is packed; and who is let go."""
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from sente import ANONYMOUS, ChannelSocket, ConfigError, Limits, Message, Packer
 from sente.errors import UnpackError
 from sente.interfaces import Wire
 from sente.packers.json import JsonPacker
+from sente.protocol.framing import read_row
 from sente.transports.websocket import WebSocketLink
 from tests.asgi import TRANSPORTS, AnyClient, PollClient, TransportName, WsClient, connect, until
 
@@ -411,3 +413,17 @@ async def test_a_server_that_leaves_while_a_hook_takes_its_time_takes_nobody(tra
     go_on.set()
     with pytest.raises(AssertionError, match="retry_after=1000"):
         await connecting
+
+
+async def test_an_exchange_that_crosses_the_goodbye_is_answered_with_it() -> None:
+    async with make_socket() as chsk:
+        client = await connect(chsk, "poll", "a1")
+        assert isinstance(client, PollClient)
+        poll = client.post(client.head(wait=20_000))
+        await until(lambda: poll.waits)
+        draining = asyncio.ensure_future(chsk._hub.drain(3600))
+        said = json.loads(read_row((await poll.answer()).body)[1])
+        crossed = await client.post(client.head(seq=1), json.dumps([[["a/say", 1]], None, 1])).answer()
+        assert (crossed.status, json.loads(read_row(crossed.body)[1])) == (200, said)
+        assert said[0][0][0] == "chsk/bye"
+        await draining

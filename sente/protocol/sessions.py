@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from sente.protocol.actions import Link, TransportName
 from sente.protocol.greeting import Greeting, Hello
+from sente.protocol.messages import Events
 from sente.protocol.server_session import ServerSession
 from sente.protocol.settings import ServerSettings
 from sente.protocol.tombstone import Tombstone
@@ -66,6 +67,11 @@ class Sessions:
     def find(self, token: str) -> Client | None:
         """The client whose running session has this token."""
         return self._clients.get(token)
+
+    def farewell(self, token: str, client_id: str) -> tuple[dict[str, Any], Events] | None:
+        """The last word to the client of a session that took leave of it."""
+        grave = self._graves.get(token)
+        return grave.stone.farewell if grave is not None and grave.client_id == client_id else None
 
     def meet(
         self, link: Link, transport: TransportName, hello: Hello, client_id: str, uid: Any, data: Any, now: float

@@ -1,8 +1,9 @@
 """What is remembered of a session that ended (§4)."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sente.protocol.messages import AUTH_DUE, BYE, Event
+from sente.protocol.messages import AUTH_DUE, BYE, Event, Events
 from sente.protocol.outbox import Item, Outbox
 
 
@@ -17,6 +18,9 @@ class Tombstone:
     of sessions may be remembered, each with thousands of numbers."""
     received: int
     """How far the session had received."""
+    farewell: tuple[dict[str, Any], Events] | None = None
+    """The server's last word, where it took leave (§5): head and packet of an exchange that crossed it, and would
+    otherwise learn no more than that its session is gone."""
 
     def lost(self, ack: int) -> int:
         """How many events a client missed that had received up to ``ack``."""
@@ -25,8 +29,13 @@ class Tombstone:
 
 def tombstone(outbox: Outbox, received: int) -> Tombstone:
     """The tombstone of a session that keeps this, and has received so far."""
-    said = sum(1 << place for place, item in enumerate(outbox.items()) if _is_said(item))
-    return Tombstone(outbox.acked, said, received)
+    items = outbox.items()
+    said = sum(1 << place for place, item in enumerate(items) if _is_said(item))
+    last = items[-1] if items else None
+    if not (isinstance(last, Event) and last.id == BYE):
+        return Tombstone(outbox.acked, said, received)
+    head = {"ack": received, "seq": outbox.acked + len(items)}
+    return Tombstone(outbox.acked, said, received, (head, Events((last,))))
 
 
 def _is_said(item: Item) -> bool:

@@ -210,6 +210,8 @@ class Cores:
             case ("post", text, body):
                 head = read_head(json.loads(text))
                 client = self.sessions.find(head.session)
+                if last := self.sessions.farewell(head.session, self.core.state.client_id):
+                    return self.put_down(wire, ("answer", json.dumps(last[0]), _frames(last[1:], "server")))
                 if client is None:
                     return self.put_down(wire, ("close", 4410, "session gone"))
                 self._enter(wire).client = client

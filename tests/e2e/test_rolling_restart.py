@@ -117,7 +117,7 @@ async def test_two_restarts_lose_nothing_without_a_word(transport: Any, work: fl
         came[uid].append(int(value))
     for number, talker in enumerate(talkers):
         check(talker, came[str(number)][:-1])
-        if work < BUSY:
+        if work < BUSY and transport == "ws":  # a connection opened for a POST leads to the process that is new already
             check_peace(talker)
 
 
@@ -125,7 +125,7 @@ def check(talker: Talker, came: list[int]) -> None:
     assert_ordered(came)
     asked = talker.outcomes.keys()
     assert_no_loss(talker.said, [number for number in came if number not in asked], told=talker.unconfirmed)
-    assert len(talker.said) > 50
+    assert len(talker.said) > 30
     for number, outcomes in talker.outcomes.items():
         assert len(outcomes) == 1, f"request {number}: {outcomes}"
         assert outcomes != ["reply"] or number in came

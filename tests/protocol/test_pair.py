@@ -111,6 +111,23 @@ def test_after_a_goodbye_of_the_server_nothing_is_lost(transport: Literal["ws", 
     world.check_settled()
 
 
+def test_what_crosses_a_goodbye_learns_of_it() -> None:
+    world = connected("poll")
+    world.push()
+    world.settle(10)
+    world.drain()
+    assert world.ended[-1] == "drained"
+    world.say()
+    world.advance(0.2)
+    post = world.wires[-1]
+    assert world.move_up(post) and world.move_down(post), "before the poll, which has the goodbye"
+    world.restart_server()
+    world.settle(60)
+    assert world.core.state.lost == 0
+    assert (world.handled, world.unconfirmed) == ([1], set())
+    world.check_settled()
+
+
 def test_what_never_left_before_a_goodbye_is_carried_over() -> None:
     world = connected("poll")
     for _ in range(3):  # two POSTs are under way, the third event waits
