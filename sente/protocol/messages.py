@@ -42,14 +42,7 @@ DataT = typing_extensions.TypeVar("DataT", default=Any, covariant=True)
 
 
 class Volatile:
-    """The type of ``VOLATILE``.
-
-    >>> VOLATILE
-    VOLATILE
-    """
-
-    def __repr__(self) -> str:
-        return "VOLATILE"
+    """The type of ``VOLATILE``."""
 
 
 VOLATILE: Final = Volatile()
