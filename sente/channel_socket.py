@@ -23,6 +23,7 @@ from sente.protocol.settings import ServerSettings
 from sente.reauth import Renewals
 from sente.receipts import Receipt
 from sente.security import Hook, Security, csrf_token, session_uid
+from sente.sending import Sending
 from sente.signatures import Handles, Replies
 from sente.stats import Stats, stats
 from sente.telemetry import Telemetry, observed
@@ -126,6 +127,7 @@ class ChannelSocket:
         self._served = served = named_packers(packers, types := tuple(types))
         also = classic_packer(classic, served, types)
         self._hub = Hub(self._settings, served, self._dispatcher, self.send, typed=self._typed, classic=also)
+        self._sending = Sending(self._hub)
         door = Admission(self._hub, served, security, handshake_data)
         Renewals(self._hub, door, security, self._dispatcher, self.send)
         self._gates: tuple[Gate, ClassicGate] = door, ClassicClients(self._hub, door)
@@ -209,7 +211,7 @@ class ChannelSocket:
         """
         if uid is None:
             raise ConfigError("send(None, ...): to reach the clients without a user, send to ANONYMOUS")
-        return self._hub.send(None if isinstance(uid, Anonymous) else uid, event, data, flush=flush, form=form)
+        return self._sending.send(None if isinstance(uid, Anonymous) else uid, event, data, flush=flush, form=form)
 
     @overload
     def broadcast(self, event: EventContract[D], data: D, *, flush: bool = ..., form: str | None = ...) -> Receipt: ...
@@ -219,7 +221,7 @@ class ChannelSocket:
     def broadcast(self, event: str, data: Any = ..., *, flush: bool = ..., form: str | None = ...) -> Receipt: ...
     def broadcast(self, event: Any, data: Any = None, *, flush: bool = False, form: str | None = None) -> Receipt:
         """Send an event to every client, like ``send``."""
-        return self._hub.broadcast(event, data, flush=flush, form=form)
+        return self._sending.broadcast(event, data, flush=flush, form=form)
 
     @overload
     async def request(
@@ -258,7 +260,7 @@ class ChannelSocket:
 
     def disconnect(self, uid: UserId | Anonymous, reason: str = "disconnected by the server") -> None:
         """End every session of a user. Its clients connect anew, and are asked again who they are."""
-        self._hub.disconnect(None if isinstance(uid, Anonymous) else uid, reason)
+        self._sending.disconnect(None if isinstance(uid, Anonymous) else uid, reason)
 
     # -- who is there
 

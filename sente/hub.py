@@ -1,4 +1,4 @@
-"""The asyncio driver: carries out what the sessions ask for, keeps their timers, and fans events out to their links."""
+"""The asyncio driver: carries out what the sessions ask for, keeps their timers, and tells those who have to know."""
 
 import asyncio
 import itertools
@@ -7,7 +7,7 @@ import random
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from sente.asking import write_failure
 from sente.comings import Comings
 from sente.dispatch import Dispatcher, Message
 from sente.errors import ConfigError, PackError, RequestFailed
-from sente.interfaces import Packer, UserId, is_plain_json
+from sente.interfaces import Packer, is_plain_json
 from sente.memory import Memory
 from sente.packers.negotiation import Spoken
 from sente.peers import AnyClient, Peers
@@ -40,8 +40,8 @@ from sente.protocol.actions import (
     TransmitVolatile,
 )
 from sente.protocol.classic_session import ClassicClient, ClassicKey
-from sente.protocol.messages import AUTH, VOLATILE, Event, is_event_id
-from sente.protocol.sessions import Client, Sessions
+from sente.protocol.messages import AUTH, Event, is_event_id
+from sente.protocol.sessions import Sessions
 from sente.protocol.settings import ServerSettings
 from sente.push import PackedValue, Push, pack_event, pack_value, write_frame
 from sente.questions import Questions
@@ -52,7 +52,7 @@ from sente.versions import Versions
 
 
 class Hub:
-    """Every link and session there is; for the façade ``send``, ``broadcast``, ``questions``, ``disconnect``."""
+    """Every link and session there is, and what they share."""
 
     def __init__(
         self,
@@ -86,11 +86,11 @@ class Hub:
         self._numbers = itertools.count(1)
         self.links: dict[int, tuple[ServerLink, AnyClient]] = {}
         self.peers = Peers(dispatcher, self._handled)
-        self._memory = Memory(settings.memory, self.peers.everyone, self._make_room)
+        self.memory = Memory(settings.memory, self.peers.everyone, self._make_room)
         self.questions = Questions(
-            self._memory.counted(self._push), self.look_after, typed, lambda client: self.peers[client].plain
+            self.memory.counted(self.pack), self.look_after, typed, lambda client: self.peers[client].plain
         )
-        self._deliveries = Deliveries(self.peers, self.look_after)
+        self.deliveries = Deliveries(self.peers, self.look_after)
         self._touched: dict[AnyClient, None] = {}  # to be looked after at the end of this turn of the loop
         self.draining = False
         self._comings = Comings(dispatcher, send, self.stats)
@@ -107,7 +107,7 @@ class Hub:
             kept.clear()
         self.questions.start(self._loop)
         self._comings = Comings(self._dispatcher, self._facade_send, self.stats)
-        self._deliveries.start(self._loop)
+        self.deliveries.start(self._loop)
         self.sessions = self._new_sessions(self._loop.time())
         self.started = True
 
@@ -157,32 +157,15 @@ class Hub:
         """The loop's clock."""
         return self._loop.time()
 
-    # -- for the façade
-
-    def send(self, uid: UserId, event: Any, data: Any, *, flush: bool, form: str | None) -> Receipt:
-        """Say an event to every client of a user. From any thread."""
-        push = self._push(event, data, form)
-        receipt = Receipt(len(self.peers.of(uid)), push, self._deliveries)
-        self._in_loop(lambda: self._send(uid, push, flush))
-        return receipt
-
-    def broadcast(self, event: Any, data: Any, *, flush: bool, form: str | None) -> Receipt:
-        """Say an event to every client. From any thread."""
-        push = self._push(event, data, form)
-        receipt = Receipt(len(self.sessions) + len(self.classic), push, self._deliveries)
-        self._in_loop(lambda: self._broadcast(push, flush))
-        return receipt
-
-    def disconnect(self, uid: UserId, reason: str) -> None:
-        """End every session of a user. From any thread."""
-        self._in_loop(lambda: self._disconnect(uid, reason))
+    # -- for those who send
 
     def clients(self) -> list[tuple[AnyClient, ServerLink | None]]:
         """Everyone who has a session, with the newest link."""
         links = {client: link for link, client in self.links.values()}
         return [(client, links.get(client)) for client in self.peers.everyone()]
 
-    def _push(self, event: Any, data: Any, form: str | None) -> Push:
+    def pack(self, event: Any, data: Any, form: str | None) -> Push:
+        """An event for as many clients as it may concern. From any thread. Raises as ``ChannelSocket.send``."""
         event_id, plain = self._typed.say(event, data) if self._typed.checks else (event, data)
         if not is_event_id(event_id):
             raise ConfigError(f"{event_id!r}: an event id is 'namespace/name', for example 'chat/said'")
@@ -192,7 +175,8 @@ class Hub:
             self.said(event_id)
         return push
 
-    def _in_loop(self, work: Callable[[], None]) -> None:
+    def in_loop(self, work: Callable[[], None]) -> None:
+        """Do this now, or soon if the caller is in another thread."""
         if not self.started:
             raise ConfigError("the ChannelSocket is not running: include its router, or use `async with chsk:`")
         if threading.get_ident() == self._thread:
@@ -200,40 +184,11 @@ class Hub:
         else:
             self._loop.call_soon_threadsafe(work)
 
-    def _send(self, uid: UserId, push: Push, flush: bool) -> None:
-        now = self.now
-        if push.key is None:
-            self.sessions.addressed(uid, now)
-        push.uid = uid
-        self._put(self.peers.of(uid), push, flush, now)
-
-    def _broadcast(self, push: Push, flush: bool) -> None:
-        if push.key is None:
-            self.sessions.addressed_all()
-        push.everyone = True
-        self._put(self.peers.everyone(), push, flush, self.now)
-
-    def _put(self, clients: Collection[AnyClient], push: Push, flush: bool, now: float) -> None:
-        push.addressed = sum(isinstance(client, Client) for client in clients) if self.classic else len(clients)
-        for client in clients:
-            client.session.send(push, now, flush=flush)
-            if client.session.actions:  # it was one event too many
-                self._carry_out(client)
-            self.look_after(client)
-        self.stats["sent"] += 1
-        if push.key is not VOLATILE:  # which nobody keeps
-            self._memory.add(push.size)
-
     def _make_room(self, client: AnyClient) -> None:
         client.session.close(
             4420, "too much is kept for all clients, and most for this one", self.now, word="slow memory"
         )
         self.run(client)
-
-    def _disconnect(self, uid: UserId, reason: str) -> None:
-        for client in self.peers.of(uid):
-            client.session.close(4410, reason, self.now, word="disconnected")
-            self.run(client)
 
     # -- links
 
@@ -331,11 +286,11 @@ class Hub:
                 before, peer.present = peer.present, transport
                 self.presence.change(client.uid, before, transport)
             case Arrived(event):
-                self._deliveries.arrived(client, event)
+                self.deliveries.arrived(client, event)
             case Refused(event):
                 self._refused(client, event)
             case Ended(word, lost):
-                self._deliveries.ended(client, lost)
+                self.deliveries.ended(client, lost)
                 self.stats[f"ended {word}"] += 1
                 if isinstance(client, ClassicClient):
                     del self.classic[client.key]
@@ -375,7 +330,7 @@ class Hub:
 
     def _refused(self, client: AnyClient, event: Event) -> None:
         self.stats["refused by clients"] += 1
-        self._deliveries.refused(client, event)
+        self.deliveries.refused(client, event)
         who = client.uid, client.client_id
         message = Message(event.id, event.data, *who, self.peers[client].connection, self._facade_send)
         self._dispatcher.report(PackError(f"a client cannot read {event.id}, be it alone"), message)
@@ -389,7 +344,7 @@ class Hub:
 
     def _put_reply(self, client: AnyClient, ref: int, packed: PackedValue, failed: bool) -> None:
         client.session.reply(ref, packed, self.now, failed=failed, size=packed.size)
-        self._memory.add(packed.size)
+        self.memory.add(packed.size)
         self.look_after(client)
 
     def _fail(self, client: AnyClient, ref: int, error: RequestFailed) -> None:

@@ -57,7 +57,7 @@ async def test_who_does_not_acknowledge_is_named() -> None:
         await asyncio.sleep(0.1)
         await deaf.push([None, None, 0, 1])
         assert [one.acknowledged for one in await both] == [2, 1]
-        assert not chsk._hub._deliveries._waits
+        assert not chsk._hub.deliveries._waits
         assert all(not client.session.watched.events for client in chsk._hub.sessions)
 
 
