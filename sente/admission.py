@@ -12,7 +12,7 @@ from sente.interfaces import Packer, UserId, Wire
 from sente.packers.negotiation import choose
 from sente.protocol.actions import TransportName
 from sente.protocol.greeting import Head, Hello
-from sente.protocol.messages import read_packet
+from sente.protocol.messages import carried, read_packet
 from sente.protocol.sessions import Client
 from sente.push import read_frame, write_frame
 from sente.rationing import Rationing
@@ -75,6 +75,10 @@ class Admission:
         client = self._hub.sessions.meet(link.number, transport, hello, link.connection.client_id, uid, data, now)
         client.session.credentials.renew(expires_in, now)
         self._hub.enter(link, client, hello.auth)
+        if before is client:
+            self._hub.stats["resumed"] += 1
+        elif hello.session:
+            self._hub.stats["not resumed"] += 1
         if before is not None and before is not client:
             self._hub.run(before)
         self._hub.run(client)
@@ -120,7 +124,12 @@ class Admission:
         packets = [(self.read(link, *of, read_packet), of[1]) for of in zip(frames, sizes, strict=True)]
         link.number = self._hub.new_number()
         self._hub.links[link.number] = link, client
+        known = client.session.acknowledged if self._hub.frame else 0
         client.session.exchange(link.number, head, packets, self._hub.now)
+        if (told := self._hub.frame) is not None:
+            for packet, _ in packets:
+                told("in", carried(packet), 0)
+            told("in", 0, client.session.acknowledged - known)
         self._hub.run(client)
 
     def receive(self, link: ServerLink, frame: Wire) -> None:
@@ -134,7 +143,10 @@ class Admission:
         except ProtocolError as error:
             link.close(error.close_code, error.reason)
             return self.lost(link)
+        known = client.session.acknowledged if self._hub.frame else 0
         client.session.receive(link.number, packet, size, self._hub.now)
+        if (told := self._hub.frame) is not None:
+            told("in", carried(packet), client.session.acknowledged - known)
         self._hub.run(client)
 
     def said_goodbye(self, link: ServerLink) -> None:

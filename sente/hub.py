@@ -9,13 +9,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from sente.asking import write_failure
 from sente.comings import Comings
 from sente.dispatch import Dispatcher, Message
 from sente.errors import ConfigError, PackError, RequestFailed
-from sente.interfaces import Packer, is_plain_json
+from sente.interfaces import Packer, Wire, is_plain_json
 from sente.memory import Memory
 from sente.packers.negotiation import Spoken
 from sente.peers import AnyClient, Peers
@@ -40,7 +40,7 @@ from sente.protocol.actions import (
     TransmitVolatile,
 )
 from sente.protocol.classic_session import ClassicClient, ClassicKey
-from sente.protocol.messages import AUTH, Event, is_event_id
+from sente.protocol.messages import AUTH, Event, Packet, carried, is_event_id
 from sente.protocol.sessions import Sessions
 from sente.protocol.settings import ServerSettings
 from sente.push import PackedValue, Push, pack_event, pack_value, write_frame
@@ -78,6 +78,8 @@ class Hub:
         """Called with the credentials that a client shows in its session: set by ``Renewals``."""
         self.said: Callable[[str], None] | None = None
         """Called with the id of each event that is said, in any thread, if somebody counts them."""
+        self.frame: Callable[[Literal["in", "out"], int, int], None] | None = None
+        """Called for each packet with how much it says and how much it acknowledges, if somebody counts that."""
         self.spoken = Spoken(packers if classic is None or classic in packers else (*packers, classic))
         self._typed = typed
         self._versions = Versions(typed.registry, self.stats)
@@ -263,12 +265,12 @@ class Hub:
         match action:
             case Transmit(number, packets) if number in self.links:
                 link = self.links[number][0]
-                link.transmit([write_frame(packet, link.packer) for packet in packets])
+                link.transmit(self._write(link, packets))
             case Deliver():
                 self._deliver(client, action)
             case Answer(number, head, packets) if number in self.links:
                 link = self.links.pop(number)[0]
-                link.answer(head, [write_frame(packet, link.packer) for packet in packets])
+                link.answer(head, self._write(link, packets))
             case Close(number, code, reason) if number in self.links:
                 self.links.pop(number)[0].close(code, reason)
             case Renew(ref=ref) if self.ration is None or self.ration(client, AUTH, ref, 0):
@@ -291,6 +293,7 @@ class Hub:
                 self._refused(client, event)
             case Ended(word, lost):
                 self.deliveries.ended(client, lost)
+                self.stats["lost"] += len(lost)
                 self.stats[f"ended {word}"] += 1
                 if isinstance(client, ClassicClient):
                     del self.classic[client.key]
@@ -304,11 +307,17 @@ class Hub:
                 if (link := self.links[number][0]).behind:
                     self.stats["volatile dropped"] += len(packet.events)
                 else:
-                    link.transmit([write_frame(packet, link.packer)])
+                    link.transmit(self._write(link, (packet,)))
             case Dropped(events, what):
                 self.stats[what] += events
             case _:
                 pass  # for a link that is gone already
+
+    def _write(self, link: ServerLink, packets: Sequence[Packet]) -> list[Wire]:
+        if self.frame is not None:
+            for packet in packets:
+                self.frame("out", carried(packet), 0)
+        return [write_frame(packet, link.packer) for packet in packets]
 
     def _deliver(self, client: AnyClient, delivery: Deliver) -> None:
         self.stats["received"] += 1

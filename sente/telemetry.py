@@ -6,7 +6,7 @@ What is counted anyway is taken from ``chsk.stats`` when somebody asks for it; l
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from sente.dispatch import Call, Dispatcher
 from sente.errors import ConfigError
@@ -28,6 +28,7 @@ class Telemetry(Protocol):
     ...     def handler(self, event_id, call): return call
     ...     def sent(self, event_id): self.said += 1
     ...     def note(self, note): ...
+    ...     def frame(self, direction, says, acknowledges): ...
     >>> isinstance(CountSaid(), Telemetry)
     True
     """
@@ -54,6 +55,12 @@ class Telemetry(Protocol):
         """Something happened on a line, told without the names of events: nothing is unpacked twice."""
         ...
 
+    def frame(self, direction: Literal["in", "out"], says: int, acknowledges: int, /) -> None:
+        """A frame brings so many events, requests and replies, and the client has taken charge of so many of those
+        that were said to it. Of what Sente's own clients say nothing is told, and nothing of theirs acknowledged.
+        Must not raise."""
+        ...
+
 
 def observed(
     telemetry: object, hub: Hub, dispatcher: Dispatcher, gates: tuple[Gate, ClassicGate]
@@ -64,4 +71,5 @@ def observed(
     telemetry.begin(partial(stats, hub))
     dispatcher.watch(telemetry.handler)
     hub.said = telemetry.sent
+    hub.frame = telemetry.frame
     return traced(*gates, telemetry.note, named=False)

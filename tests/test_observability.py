@@ -146,6 +146,15 @@ def labels(exposed: str) -> set[str]:
     return set(re.findall(r'[{,](\w+)="', exposed))
 
 
+async def scrape(address: str, *names: str) -> str:
+    """What is exposed, once all of these are."""
+    while True:
+        exposed = await asyncio.to_thread(fetch, f"http{address}/metrics/")
+        if all(f"{name}{{" in exposed for name in names):
+            return exposed
+        await asyncio.sleep(0.05)
+
+
 async def use(address: str) -> str:
     """Have something happen that each metric tells of, and scrape."""
     url = f"http{address}/chsk"
@@ -153,11 +162,8 @@ async def use(address: str) -> str:
         assert await client.request("chat/say", {"text": "hi"}) == 2
         with pytest.raises(RequestFailed, match="nobody handles"):
             await other.request("chat/other")
+        await scrape(address, "sente_acks_total")
     with pytest.raises(Rejected, match="may not connect"):
         async with Client(url, headers={"origin": "https://evil.example"}):
             pass
-    while True:
-        exposed = await asyncio.to_thread(fetch, f"http{address}/metrics/")
-        if "sente_sessions_ended_total{" in exposed and "sente_closes_total{" in exposed:
-            return exposed
-        await asyncio.sleep(0.05)
+    return await scrape(address, "sente_sessions_ended_total", "sente_closes_total")

@@ -5,7 +5,7 @@ import logging
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -23,6 +23,7 @@ class Watcher:
         self.heard: list[object] = []
         self.said: list[str] = []
         self.notes: list[Note] = []
+        self.frames: list[tuple[str, int, int]] = []
 
     def begin(self, stats: Callable[[], Stats]) -> None:
         self.stats = stats
@@ -39,6 +40,9 @@ class Watcher:
 
     def note(self, note: Note) -> None:
         self.notes.append(note)
+
+    def frame(self, direction: Literal["in", "out"], says: int, acknowledges: int) -> None:
+        self.frames.append((direction, says, acknowledges))
 
 
 class LateBinder:
@@ -74,6 +78,26 @@ async def test_a_watcher_sees_each_event_once_and_names_of_none_on_the_lines(tra
     packets = [note for note in watcher.notes if note.size]
     assert {note.what for note in packets} == {"in", "out"}
     assert {note.text for note in packets} == {""}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_watcher_is_told_what_travels_and_is_acknowledged_together(transport: TransportName) -> None:
+    watcher = Watcher()
+    async with ChannelSocket(telemetry=watcher, settings=SETTINGS, user_id=lambda _: "ada") as chsk:
+        chsk.on("chat/echo")(lambda msg: msg.data)
+        client = await connect(chsk, transport)
+        for number in range(3):
+            chsk.send("ada", "chat/said", number)
+        assert [await client.event() for _ in range(3)] == [["chat/said", number] for number in range(3)]
+        assert ("out", 3, 0) in watcher.frames
+        if transport == "ws":  # a poll's head says it anyway
+            await client.push([None, None, 0, 3])
+        assert await client.ask("chat/echo") == ("reply", None)
+        assert watcher.frames.count(("out", 1, 0)) == 1  # the reply; a handshake says nothing
+        received = [(says, news) for direction, says, news in watcher.frames if direction == "in"]
+        assert sum(says for says, _ in received) == 1
+        assert sum(news for _, news in received) >= 3
+        assert any(news == 3 for _, news in received)
 
 
 async def test_a_loop_over_messages_is_watched_as_one() -> None:

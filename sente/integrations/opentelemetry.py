@@ -7,8 +7,8 @@ label is a user, a client, or a word that strangers choose. docs/guides/observab
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 try:
     from opentelemetry import metrics, trace
@@ -40,6 +40,9 @@ SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 SIZES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 """Bytes up to which frames are counted together: from a ping to ``limits.packet``. A frame holds a batch of events, and
 is counted in plain numbers which are read by whoever exports them: a histogram of the SDK takes 10 µs for each."""
+
+MANY = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+"""Up to how many events batches, and acknowledgements, are counted together: a window has 1024 by default."""
 
 SYSTEM, DESTINATION, OPERATION = "messaging.system", "messaging.destination.name", "messaging.operation.name"
 ERROR, TRANSPORT = "error.type", "sente.transport"
@@ -82,6 +85,10 @@ class OpenTelemetry:
         self._names: set[str] = set()
         self._frames: dict[tuple[str, str, str, int], int] = defaultdict(int)
         self._bytes: dict[tuple[str, str, str], int] = defaultdict(int)
+        self._batches: dict[tuple[str, int], int] = defaultdict(int)
+        self._acks: dict[int, int] = defaultdict(int)
+        self._carried: dict[str, int] = defaultdict(int)
+        self._acknowledged = 0
         self._stats: Callable[[], Stats] | None = None
         self._duration = meter.create_histogram(
             "messaging.process.duration",
@@ -109,6 +116,10 @@ class OpenTelemetry:
         counter("sente.sessions.ended", [self._ended], "{session}", "Sessions that ended, by reason.")
         counter("sente.io", [self._io], "By", "Bytes of frames on the lines, by direction, transport and packer.")
         counter("sente.frames", [self._counted], "{frame}", "Frames on the lines, by the same and by size.")
+        counter("sente.batches", [self._batched], "{frame}", "Frames that say something, by direction and how much.")
+        counter("sente.carried", [self._said], "{message}", "Events, requests and replies in them.")
+        counter("sente.acks", [self._acked], "{ack}", "Acknowledgements of clients with news, by how much.")
+        counter("sente.acknowledged", [self._arrived], "{message}", "What clients have acknowledged.")
         gauge("sente.sessions", [self._sessions], "{session}", "Sessions, by what their clients have of a line.")
         for name, unit, text in (
             ("users", "{user}", "Users who have a session."),
@@ -146,8 +157,24 @@ class OpenTelemetry:
 
     def _counted(self, options: CallbackOptions) -> Observations:
         for (*line, size), frames in self._frames.copy().items():
-            bound = str(SIZES[size]) if size < len(SIZES) else "inf"
-            yield Observation(frames, {**self._line(*line), "sente.size": bound})
+            yield Observation(frames, {**self._line(*line), "sente.size": _up_to(size, SIZES)})
+
+    def _batched(self, options: CallbackOptions) -> Observations:
+        for (direction, many), frames in self._batches.copy().items():
+            yield Observation(
+                frames, {"network.io.direction": direction, "sente.events": _up_to(many, MANY), **self._own}
+            )
+
+    def _said(self, options: CallbackOptions) -> Observations:
+        for direction, carried in self._carried.copy().items():
+            yield Observation(carried, {"network.io.direction": direction, **self._own})
+
+    def _acked(self, options: CallbackOptions) -> Observations:
+        for many, acks in self._acks.copy().items():
+            yield Observation(acks, {"sente.events": _up_to(many, MANY), **self._own})
+
+    def _arrived(self, options: CallbackOptions) -> Observations:
+        return [Observation(self._acknowledged, self._own)]
 
     def _line(self, direction: str, transport: str, packer: str) -> dict[str, str]:
         return {"network.io.direction": direction, TRANSPORT: transport, "sente.packer": packer, **self._own}
@@ -239,3 +266,17 @@ class OpenTelemetry:
                 self._closes.add(1, {**labels, "sente.code": note.code or 1006})
             case _:
                 pass  # a poll without packets
+
+    def frame(self, direction: Literal["in", "out"], says: int, acknowledges: int, /) -> None:
+        """Count what travels together."""
+        if says:
+            line = "receive" if direction == "in" else "transmit"
+            self._batches[line, bisect_left(MANY, says)] += 1
+            self._carried[line] += says
+        if acknowledges > 0:  # a session that has ended meanwhile has forgotten all
+            self._acks[bisect_left(MANY, acknowledges)] += 1
+            self._acknowledged += acknowledges
+
+
+def _up_to(bucket: int, bounds: Sequence[int]) -> str:
+    return str(bounds[bucket]) if bucket < len(bounds) else "inf"

@@ -147,6 +147,17 @@ Packet: TypeAlias = Events | Request | Reply | Ack | Ping | Pong | Handshake | C
 Side: TypeAlias = Literal["client", "server"]
 
 
+def carried(packet: Packet) -> int:
+    """How much the packet says: events, requests and replies, not what only keeps the line going.
+
+    >>> carried(Events((Event("chat/said"), Event("chat/said")))), carried(Ping())
+    (2, 0)
+    """
+    if isinstance(packet, Events):
+        return len(packet.events)
+    return int(isinstance(packet, Request | Reply | Classic))
+
+
 def is_event_id(value: object) -> bool:
     """Whether ``value`` names an event: ``namespace/name``, as in Sente, so that classic clients can read it too.
 

@@ -63,7 +63,8 @@ class ServerSession:
         self._requests = Requests(self.actions)
         self._transport: TransportName = "ws"
         self._present: TransportName | None = None
-        self._ended = ""  # or by what
+        self.ended = ""
+        """By what the session has ended; empty while it goes on."""
         self._hello_n = self._poll_n = 0
         self.links = Links(settings, self._talk, self.actions, now)  # the ways to the client
         self._retry_after: float | None = None  # draining, and what to tell the client
@@ -84,7 +85,7 @@ class ServerSession:
         ``ack`` is how far the client has received in *this* session: the hello's, or 0 in a new one. A hello older
         than one already answered only gets its own link closed.
         """
-        if hello.n <= self._hello_n or self._ended:
+        if hello.n <= self._hello_n or self.ended:
             self.actions.append(Close(link, *REPLACED))
             return
         refused = self._talk.outbox.refused(hello.got) if hello.refused == self._hello_n else None
@@ -122,7 +123,7 @@ class ServerSession:
             self._hear(packet, link, size, now)
         except ProtocolError as error:
             self.close(error.close_code, error.reason, now, word="broken")
-        if isinstance(packet, Ping) and not self._ended:
+        if isinstance(packet, Ping) and not self.ended:
             self.links.pong(link)
         self._advance(now)
 
@@ -131,7 +132,7 @@ class ServerSession:
 
         Numbers that cannot be end the session.
         """
-        if self._ended:
+        if self.ended:
             self.actions.append(Close(link, 4410, "this session is gone: say hello again"))
             return
         if head.n <= (self._poll_n if head.wait else self._hello_n):
@@ -150,7 +151,7 @@ class ServerSession:
             self.actions.append(Close(link, error.close_code, error.reason))
             self.close(error.close_code, error.reason, now, word="broken")
             return
-        if self._ended:  # a goodbye was among them: there is nothing more to wait for
+        if self.ended:  # a goodbye was among them: there is nothing more to wait for
             return self.links.answer(link)
         asks = any(isinstance(packet, Request) and packet.ref in self._talk.asked for packet, _ in packets)
         if head.wait:
@@ -167,7 +168,7 @@ class ServerSession:
 
     def send(self, event: Event, now: float, *, flush: bool = False) -> None:
         """Say an event; with others of the next few milliseconds unless ``flush``."""
-        if self._ended:
+        if self.ended:
             return
         if event.key is None:
             self._talk.outbox.put(event)
@@ -187,7 +188,7 @@ class ServerSession:
             Disconnected: the session has ended.
             PackError: the client takes no packet that large.
         """
-        if self._ended:
+        if self.ended:
             raise Disconnected("the session has ended")
         if event.size > self._talk.peer.packet - ENVELOPE:
             raise PackError(f"{event.size} bytes packed; the client takes {self._talk.peer.packet} at most")
@@ -203,7 +204,7 @@ class ServerSession:
 
     def reply(self, ref: int, value: Any, now: float, *, failed: bool = False, size: int = 0) -> None:
         """Answer the request ``ref``; what was said before leaves with it. A second answer is dropped."""
-        if not self._ended and self._talk.reply(ref, value, failed=failed, size=size):
+        if not self.ended and self._talk.reply(ref, value, failed=failed, size=size):
             self._leave_by(now, now)
 
     def watch(self, event: Event, now: float) -> bool:
@@ -228,18 +229,12 @@ class ServerSession:
 
     def close(self, code: int, reason: str, now: float, *, word: str) -> None:
         """End the session: its links are closed with ``code`` and ``reason``; ``word`` is for counters and logs."""
-        if not self._ended:
-            self._ended = word
+        if not self.ended:
+            self.ended = word
             self.links.drop(code, reason, now)
             self._requests.disconnected()
-            lost = tuple(item for item in self._talk.outbox.items() if isinstance(item, Event))
+            self.actions.append(Ended(word, tuple(item for item in self.items() if isinstance(item, Event))))
             self._stone, self._talk.outbox = self.tombstone(), Outbox()  # which nobody needs any more
-            self.actions.append(Ended(word, lost))
-
-    @property
-    def ended(self) -> str:
-        """By what the session has ended; empty while it goes on."""
-        return self._ended
 
     def tombstone(self) -> Tombstone:
         """What to remember of the session once it has ended."""
@@ -251,6 +246,11 @@ class ServerSession:
     def kept(self) -> tuple[int, int]:
         """Items, and bytes of them, that are kept for the client until it acknowledges them."""
         return len(self._talk.outbox), self._talk.outbox.bytes
+
+    @property
+    def acknowledged(self) -> int:
+        """How much of what was said to the client it has taken charge of."""
+        return self._talk.outbox.acked
 
     def items(self) -> Sequence[Item]:
         """What is kept for the client."""
@@ -277,7 +277,7 @@ class ServerSession:
         else:
             if self._present:
                 earliest = min(earliest, self.links.away_since + self._grace)
-            if not self._ended:
+            if not self.ended:
                 earliest = min(earliest, self.links.away_since + self._settings.resume)
         return None if earliest == NEVER else earliest
 
@@ -286,7 +286,7 @@ class ServerSession:
         if self._present and not self.links.attached and now >= self.links.away_since + self._grace:
             self._present = None
             self.actions.append(PresenceChanged(None))
-        if self._ended:
+        if self.ended:
             return
         if not self.links.attached and now >= self.links.away_since + self._settings.resume:
             return self.close(4410, "the session expired", now, word="expired")
@@ -359,7 +359,7 @@ class ServerSession:
         """Say what is due, acknowledge what is due, and take leave if draining."""
         if self.watched.events:
             self.watched.look(self._talk.outbox)
-        if self._ended or not self.links.attached:
+        if self.ended or not self.links.attached:
             return
         leaving = self._retry_after is not None and self._take_leave(self._retry_after, now)
         if self._flush_at == NEVER and self._talk.outbox.unsent:

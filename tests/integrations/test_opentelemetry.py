@@ -110,6 +110,12 @@ async def test_what_travels_is_counted(transport: TransportName) -> None:
     assert watched.count("sente.io", network__io__direction="receive", **line) >= asked
     assert watched.count("sente.frames", network__io__direction="receive", sente__size="64", **line) >= 1
     assert watched.count("sente.frames", network__io__direction="transmit", **line) >= 3
+    assert watched.count("sente.batches", network__io__direction="receive", sente__events="1") == 1
+    assert watched.count("sente.carried", network__io__direction="receive") == 1
+    assert watched.count("sente.carried", network__io__direction="transmit") >= 3  # the reply, and two events
+    assert watched.count("sente.batches", network__io__direction="transmit") >= 2
+    assert watched.count("sente.acknowledged") >= watched.count("sente.acks")
+    assert watched.count("sente.occurrences", sente__occurrence="lost") <= 2
     assert watched.count("sente.sessions.ended", sente__reason="disconnected") == 1
     assert watched.count("sente.occurrences", sente__occurrence="received") == 1
     assert watched.count("sente.occurrences", sente__occurrence="sent") == 2
@@ -128,6 +134,28 @@ async def test_a_line_that_breaks_and_one_that_comes_back_are_counted() -> None:
         assert watched.count("sente.sessions") == 1
         await connect(chsk, "ws", hello={"session": client.info["session"], "n": 2})
         assert watched.count("sente.hellos", sente__resume=True) == 1
+        assert (chsk.stats["resumed"], chsk.stats["not resumed"]) == (1, 0)
+        await connect(chsk, "ws", hello={"session": "of a server before this one", "n": 3})
+        assert (chsk.stats["resumed"], chsk.stats["not resumed"]) == (1, 1)
+
+
+async def test_what_is_acknowledged_and_what_is_lost_is_counted() -> None:
+    watched = Watched()
+    async with watched.chsk as chsk:
+        client = await connect(chsk, "ws")
+        for number in range(7):
+            chsk.send("ada", "chat/said", number, flush=True)
+        for number in range(7):
+            assert await client.event() == ["chat/said", number]
+        await client.push([None, None, 0, 5])
+        await until(lambda: watched.count("sente.acknowledged") == 5)
+        assert watched.count("sente.acks", sente__events="8") == 1
+        await client.push([None, None, 0, 6])
+        await until(lambda: watched.count("sente.acks") == 2)
+        assert watched.count("sente.acknowledged") == 6
+        chsk.disconnect("ada")
+        await until(lambda: chsk.stats["ended disconnected"])
+        assert chsk.stats["lost"] == 1
 
 
 async def test_refusals_are_counted_by_status_and_check() -> None:
