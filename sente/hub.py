@@ -47,6 +47,7 @@ from sente.push import PackedValue, Push, pack_event, pack_value, write_frame
 from sente.questions import Questions
 from sente.receipts import Deliveries, Receipt
 from sente.transports.gate import ServerLink
+from sente.turns import Turns
 from sente.typed import Typed
 from sente.versions import Versions
 
@@ -88,12 +89,14 @@ class Hub:
         self._numbers = itertools.count(1)
         self.links: dict[int, tuple[ServerLink, AnyClient]] = {}
         self.peers = Peers(dispatcher, self._handled)
+        self.turns = Turns(self._look_after)
+        self.look_after = self.turns.soon
+        """See to what is due in a client's session, and plan its next timer, at the end of this turn."""
         self.memory = Memory(settings.memory, self.peers.everyone, self._make_room)
         self.questions = Questions(
             self.memory.counted(self.pack), self.look_after, typed, lambda client: self.peers[client].plain
         )
         self.deliveries = Deliveries(self.peers, self.look_after)
-        self._touched: dict[AnyClient, None] = {}  # to be looked after at the end of this turn of the loop
         self.draining = False
         self._comings = Comings(dispatcher, send, self.stats)
         self.sessions = self._new_sessions(now=0.0)
@@ -105,8 +108,9 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self.draining = False
-        for kept in (self.links, self.peers, self.classic, self.presence, self._touched):  # from an earlier start
+        for kept in (self.links, self.peers, self.classic, self.presence):  # from an earlier start
             kept.clear()
+        self.turns.start(self._loop)
         self.questions.start(self._loop)
         self._comings = Comings(self._dispatcher, self._facade_send, self.stats)
         self.deliveries.start(self._loop)
@@ -144,7 +148,7 @@ class Hub:
         for client in self.peers.everyone():
             client.session.close(1001, "the server restarts", self.now, word="stopped")
             self.run(client)
-        self._look_after_all()
+        self.turns.finish()
         self.questions.stop()
         self.peers.stop()
         await self._dispatcher.aclose()
@@ -227,26 +231,8 @@ class Hub:
         self._carry_out(client)
         self.look_after(client)
 
-    def look_after(self, client: AnyClient) -> None:
-        """See to what is due in a session, and plan its next timer, at the end of this turn of the event loop: once,
-        however much happens until then. So what is said in one turn leaves together."""
-        if client not in self._touched:
-            if not self._touched:
-                self._loop.call_soon(self._look_after_all)
-            self._touched[client] = None
-
-    def _look_after_all(self) -> None:
-        touched, self._touched = iter(self._touched), {}
-        now = self.now
-        try:
-            for client in touched:
-                self._look_after(client, now)
-        finally:  # whatever happens to one, the rest are looked after
-            for client in touched:
-                self.look_after(client)
-
-    def _look_after(self, client: AnyClient, now: float) -> None:
-        session = client.session
+    def _look_after(self, client: AnyClient) -> None:
+        session, now = client.session, self.now
         session.speak(now)
         self._carry_out(client)
         when = session.next_timer()
@@ -254,7 +240,7 @@ class Hub:
             session.handle_timer(now)
             self._carry_out(client)
             when = session.next_timer()
-        self.peers.plan(client, when, self._loop, self.look_after)
+        self.peers.plan(client, when, self._loop, self.turns.later)
 
     def _carry_out(self, client: AnyClient) -> None:
         actions = client.session.actions
@@ -293,12 +279,11 @@ class Hub:
                 self._refused(client, event)
             case Ended(word, lost):
                 self.deliveries.ended(client, lost)
-                self.stats["lost"] += len(lost)
                 self.stats[f"ended {word}"] += 1
                 if isinstance(client, ClassicClient):
                     del self.classic[client.key]
-                elif self.sessions.find(client.token) is client:
-                    self.sessions.bury(client, self.now)
+                else:
+                    self.stats["lost"] += self.sessions.bury(client, self.now).stone.lost(0)
                 self.questions.ended(client)
                 self.peers.ended(client)
             case Replaced():

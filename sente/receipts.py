@@ -8,6 +8,7 @@ from sente.asking import check_timeout
 from sente.errors import ConfigError
 from sente.peers import AnyClient, Peers
 from sente.protocol.messages import Event
+from sente.protocol.outbox import Item
 from sente.protocol.sessions import Client
 from sente.push import Push
 
@@ -73,11 +74,11 @@ class Deliveries:
             event.lost += 1
         self.arrived(client, event)
 
-    def ended(self, client: AnyClient, lost: Iterable[Event]) -> None:
+    def ended(self, client: AnyClient, lost: Iterable[Item]) -> None:
         """The client's session has ended, and these it had not acknowledged."""
-        for event in lost:
-            if isinstance(event, Push):
-                event.lost += 1
+        for item in lost:
+            if type(item) is Push:  # faster than isinstance, and these may be hundreds of thousands
+                item.lost += 1
         for waits in self._waits.values():
             for wait in waits:
                 wait.without(client)

@@ -52,14 +52,14 @@ class Sending:
         self._put(self._hub.peers.everyone(), push, flush, self._hub.now)
 
     def _put(self, clients: Collection[AnyClient], push: Push, flush: bool, now: float) -> None:
-        hub = self._hub
+        hub, later = self._hub, self._hub.turns.later
         push.addressed = sum(isinstance(client, Client) for client in clients) if hub.classic else len(clients)
         for client in clients:
             client.session.send(push, now, flush=flush)
             if client.session.actions:  # it was one event too many
                 hub.run(client)
             else:
-                hub.look_after(client)
+                later(client)
         hub.stats["sent"] += 1
         if push.key is not VOLATILE:  # which nobody keeps
             hub.memory.add(push.size)

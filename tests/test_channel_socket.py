@@ -238,7 +238,7 @@ async def test_stats() -> None:
         assert await client.ask("chat/say") == ("reply", 2)
         await fetch(chsk, "POST", "packers=json&client-id=c3", body=row(HELLO))
         chsk.disconnect(ANONYMOUS)
-        expected = {"sessions": 2, "received": 1, "sent": 1, "rejected 401": 1, "ended disconnected": 2}
+        expected = {"sessions": 2, "received": 1, "sent": 1, "rejected 401": 1, "lost": 2, "ended disconnected": 2}
         assert chsk.stats == expected
         chsk.stats["sessions"] = 9
         assert chsk.stats == expected

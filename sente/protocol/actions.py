@@ -1,9 +1,11 @@
 """What a session asks its driver to do. Collected with ``take_actions()`` after each input, carried out in order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from sente.protocol.messages import Event, Events, Packet
+from sente.protocol.outbox import Item
 
 TransportName: TypeAlias = Literal["ws", "poll"]
 Outcome: TypeAlias = Literal["reply", "error", "timeout", "disconnected", "refused"]
@@ -107,7 +109,7 @@ class Ended:
     """The session is over: ``reason`` is one word for counters and logs. Nothing may be put into it any more."""
 
     reason: str
-    lost: tuple[Event, ...] = field(default=(), compare=False, repr=False)
+    lost: Sequence[Item] = field(default=(), compare=False, repr=False)
     """What its client has not acknowledged. Server only."""
 
 

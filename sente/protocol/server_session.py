@@ -233,7 +233,7 @@ class ServerSession:
             self.ended = word
             self.links.drop(code, reason, now)
             self._requests.disconnected()
-            self.actions.append(Ended(word, tuple(item for item in self.items() if isinstance(item, Event))))
+            self.actions.append(Ended(word, self.items()))
             self._stone, self._talk.outbox = self.tombstone(), Outbox()  # which nobody needs any more
 
     def tombstone(self) -> Tombstone:

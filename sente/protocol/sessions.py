@@ -117,8 +117,9 @@ class Sessions:
         return {"lost": grave.stone.lost(hello.got) + missed, "prev": grave.stone.received}
 
     def bury(self, client: Client, now: float) -> Grave:
-        """A client's session has ended: remember what it would have to be told."""
-        del self._clients[client.token]
+        """A client's session has ended: remember what it would have to be told, if that is not done yet."""
+        if self._clients.pop(client.token, None) is None and (known := self._graves.get(client.token)) is not None:
+            return known
         stone = client.session.tombstone()
         grave = Grave(client.token, client.client_id, client.uid, stone, now + self._settings.resume, -self._broadcasts)
         before = client.predecessor

@@ -204,7 +204,7 @@ async def more_than_hello(chsk: ChannelSocket, transport: TransportName) -> obje
 # -- whose session is it?
 
 
-@fault("a token that nobody has", "a new session")
+@fault("a token that nobody has", "a new session", "not resumed")
 async def unknown_token(chsk: ChannelSocket, transport: TransportName) -> object:
     client = await connect(chsk, transport, hello={"session": "nobody's", "ack": 5})
     return "a new session" if (client.info["resumed"], client.info["lost"]) == (False, None) else client.info
@@ -216,7 +216,7 @@ async def unknown_session(chsk: ChannelSocket, transport: TransportName) -> obje
     return (await client.post(client.head(session="nobody's")).answer()).status
 
 
-@fault("a stolen token with another client-id", "a new session")
+@fault("a stolen token with another client-id", "a new session", "not resumed")
 async def stolen_token(chsk: ChannelSocket, transport: TransportName) -> object:
     victim = await connect(chsk, transport, "victim")
     thief = await connect(chsk, transport, "thief", hello={"session": victim.info["session"], "n": 9})
@@ -241,7 +241,7 @@ async def known_client_id(chsk: ChannelSocket, transport: TransportName) -> obje
     return "a new session" if stranger.info["session"] != victim.info["session"] else stranger.info
 
 
-@fault("a duplicated tab", "another client-id", over=["ws"])
+@fault("a duplicated tab", "another client-id", "resumed", over=["ws"])
 async def duplicated_tab(chsk: ChannelSocket, transport: TransportName) -> object:
     """The tab that is pushed out takes a name of its own, and both go on."""
     async with Client(app=chsk, transport="ws") as tab:
@@ -258,7 +258,7 @@ async def duplicated_tab(chsk: ChannelSocket, transport: TransportName) -> objec
 # -- HTTP, whose requests overtake and repeat
 
 
-@fault("a hello older than the last one", 409)
+@fault("a hello older than the last one", 409, "resumed")
 async def late_hello(chsk: ChannelSocket, transport: TransportName) -> object:
     client = await connect(chsk, transport, hello={"n": 5})
     answer = await opening(chsk, transport, json.dumps(HELLO | {"n": 4, "session": client.info["session"]}))
@@ -440,7 +440,7 @@ async def half_open_poll(chsk: ChannelSocket, transport: TransportName) -> objec
     return "a dead line"
 
 
-@fault("a client that never reads", 420, "ended slow", over=["ws"])
+@fault("a client that never reads", 420, "ended slow", "lost", over=["ws"])
 async def never_reads(chsk: ChannelSocket, transport: TransportName) -> object:
     client = await ws(chsk)
     client.socket.reading.clear()
@@ -450,7 +450,7 @@ async def never_reads(chsk: ChannelSocket, transport: TransportName) -> object:
     return (await client.socket.closed())[0] - 4000
 
 
-@fault("a client that never polls", "the session is gone", "ended slow", "rejected 410", over=["poll"])
+@fault("a client that never polls", "the session is gone", "ended slow", "lost", "rejected 410", over=["poll"])
 async def never_polls(chsk: ChannelSocket, transport: TransportName) -> object:
     client = await poll(chsk)
     for _ in range(SETTINGS.limits.outbox + 1):

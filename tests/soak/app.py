@@ -7,6 +7,7 @@ from typing import Any
 
 from sente import ChannelSocket, Disconnected, Limits, Message, RequestFailed, RequestTimeout, ServerSettings
 from sente.packers.negotiation import BUILT_IN
+from tests.soak.calm import calm
 
 BATCH = 100
 """Events between two requests, which wait until the client has had them: no outbox fills up."""
@@ -109,3 +110,6 @@ async def echo(msg: Message) -> Any:
 @chsk.on("soak/stats")
 async def stats(msg: Message) -> dict[str, int]:
     return dict(chsk.stats)
+
+
+calm()

@@ -22,6 +22,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "soak.json"
 PAGE = ROOT / "docs" / "reference" / "soak.md"
 
 APP = "tests.soak.app:app"
+BARE = "tests.soak.bare:app"
 MARK = re.compile(r"(<!-- soak -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -49,8 +50,8 @@ async def _run(options: argparse.Namespace) -> dict[str, Any]:
             size = {"seed": options.seed, "events": options.events, "cuts": options.cuts}
             flows.append(await flow.soak(variant, server.port, **size, progress=_progress(str(variant))))
             print(f"\r\x1b[K{variant}: ok, {flows[-1]['seconds']} s")
-    with served(APP) as server:
-        many = await crowd.soak(server, clients=1000, rounds=options.rounds, progress=_progress("never read"))
+    with served(APP) as server, served(BARE) as bare:
+        many = await crowd.soak(server, bare, clients=1000, rounds=options.rounds, progress=_progress("never read"))
         print(f"\r\x1b[Knever read: ok, {many}")
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -85,7 +86,7 @@ def table(result: dict[str, Any]) -> str:
     total = {name: sum(each[name] for each in result["flows"]) for name in numbers}
     rows.append("| all | " + " | ".join(f"{round(total[name]):,}" for name in numbers) + " |")
     many = result["crowd"]
-    calm, stormy = many["calm"], many["stormy"]
+    calm, stormy, bare = many["calm"], many["stormy"], many["bare"]
     return "\n".join(
         [
             f"{result['date']}, {result['machine']}, {result['seconds']} s: `{result['command']}`",
@@ -98,7 +99,8 @@ def table(result: dict[str, Any]) -> str:
             f"server takes {many['MiB before']} MiB without them, {many['MiB at most']} MiB at most with them; "
             f"{many['MiB halfway']} MiB halfway, {many['MiB in the end']} MiB in the end. A request of a client that "
             f"reads takes {calm['median']} ms without them (99 of 100 take {calm['p99']} ms at most), and "
-            f"{stormy['median']} ms ({stormy['p99']} ms) while they are there.",
+            f"{stormy['median']} ms ({stormy['p99']} ms) while they come, are pushed to and go. A bare WebSocket "
+            f"server to which as many connect takes {bare['median']} ms ({bare['p99']} ms).",
         ]
     )
 
