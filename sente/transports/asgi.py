@@ -73,6 +73,10 @@ def _cookies(header: str) -> dict[str, str]:
     return {name.strip(): value.strip().strip('"') for name, equals, value in pairs if equals}
 
 
+GONE = OSError, RuntimeError
+"""What sending on a WebSocket raises when there is nobody any more."""
+
+
 def query_of(scope: Scope) -> dict[str, str]:
     """The parameters of a request's URL.
 
@@ -95,8 +99,11 @@ def wire_size(wire: Wire) -> int:
 
 
 async def send_to(send: Send, message: dict[str, Any]) -> None:
-    """Send, unless the client is gone: ``receive`` is about to say so."""
-    with suppress(OSError):
+    """Send, unless the client is gone: ``receive`` is about to say so.
+
+    A server that has closed a WebSocket by itself, as what came was no frame, may say so with a ``RuntimeError``.
+    """
+    with suppress(*(GONE if message["type"].startswith("websocket.") else (OSError,))):
         await send(message)
 
 

@@ -11,7 +11,7 @@ from sente.interfaces import DirectLine, Packer, Receive, Scope, Send, Wire, off
 from sente.protocol.greeting import VERSION, Hello, read_first
 from sente.protocol.messages import Ping, Pong, read_packet, write_packet
 from sente.protocol.settings import Limits
-from sente.transports.asgi import Connection, respond, send_to, wire_size
+from sente.transports.asgi import GONE, Connection, respond, send_to, wire_size
 from sente.transports.gate import Gate, Refusal
 from sente.workers import Worker, Workers
 
@@ -152,7 +152,7 @@ class WebSocketLink:
                 message = self._queue.pop(0)
                 self._waiting -= len(message.get("text") or message.get("bytes") or ())
                 await self._send(message)
-        except (OSError, RuntimeError):  # the line is gone, as the reader is about to be told
+        except GONE:  # the line is gone, as the reader is about to be told
             self._closing = True
             self._queue.clear()
         finally:

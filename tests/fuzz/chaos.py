@@ -4,10 +4,10 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from sente import ChannelSocket, Limits, Message, Rates, ServerSettings
@@ -17,8 +17,17 @@ from sente.packers.negotiation import get
 from tests.asgi import Exchange, WebSocket, row, until
 from tests.faults.bystanders import bystanders
 
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
 CLOSE_CODES = {1000, 1001, 1009, 4400, 4401, 4403, 4406, 4408, 4409, 4410, 4413, 4420, 4429, 4503}
 """Those of §8, and 1009 for Sente's own clients (§10)."""
+UVICORN_SAYS = {
+    "ASGI callable returned without completing handshake.": "an upgrade was refused with a body, by its extension",
+    "Invalid UTF-8 sequence received from client.": "it closed the line with 1007",
+}
+"""What is no fault, and why it is logged as an error all the same."""
+
+LOGGERS = ("sente", "uvicorn.error", "websockets")
 STATUSES = {200, 204, 400, 401, 403, 405, 406, 408, 409, 410, 413, 420, 429, 503}
 
 SETTINGS = ServerSettings(
@@ -50,6 +59,7 @@ IDS = (
     "\ud800/\n",
 )
 DATA: tuple[Any, ...] = (None, 1, "x" * 200, {"__proto__": []}, [[[]]])
+HOST = (b"host", b"testserver")
 HEADERS = (b"origin", b"referer", b"cookie", b"authorization", b"x-csrf-token", b"content-type", b"sec-fetch-site")
 
 
@@ -77,7 +87,8 @@ class _Listener(logging.Handler):
         self._odd = odd
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._odd.append(f"logged: {record.getMessage()}")
+        if record.getMessage() not in UVICORN_SAYS:
+            self._odd.append(f"logged: {record.getMessage()} {record.exc_info or ''}")
 
 
 def server() -> ChannelSocket:
@@ -111,7 +122,8 @@ async def watched(chsk: ChannelSocket, outcome: Outcome) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     listener = _Listener(outcome.odd)
     loop.set_exception_handler(lambda _, context: outcome.odd.append(f"raised: {context}"))
-    logging.getLogger("sente").addHandler(listener)
+    for name in LOGGERS:
+        logging.getLogger(name).addHandler(listener)
     try:
         async with chsk:
             async with bystanders(chsk):
@@ -120,7 +132,8 @@ async def watched(chsk: ChannelSocket, outcome: Outcome) -> AsyncIterator[None]:
             await until(lambda: not (hub.links or hub.peers or hub.classic or len(hub.sessions)))
             assert not (hub.peers.addresses or hub.presence.connected_uids.any or hub._dispatcher.busy)
     finally:
-        logging.getLogger("sente").removeHandler(listener)
+        for name in LOGGERS:
+            logging.getLogger(name).removeHandler(listener)
         loop.set_exception_handler(None)
 
 
@@ -150,22 +163,19 @@ class Chaos:
 
     async def websocket(self) -> None:
         """A WebSocket on which anything is said, from the first frame on."""
-        socket = WebSocket(self._chsk, self._query(), headers=self._headers(), denial=self._maybe())
-        for _ in range(self.random.randrange(4)):
-            socket.say(self._mutated(self._hello()))
-        await self._end(socket)
+        frames = [self._mutated(self._hello()) for _ in range(self.random.randrange(4))]
+        await self._said(self._query(), self._headers(), frames)
 
     async def session(self) -> None:
         """A session on a WebSocket that goes wrong."""
         packer = get(self.random.choice(PACKERS))
-        socket = WebSocket(self._chsk, f"v=1&packers={packer.name}&client-id=c{self.random.randrange(5)}")
-        socket.say(json.dumps(self._hello(sane=True)))
+        frames: list[Wire] = [json.dumps(self._hello(sane=True))]
         for _ in range(self.random.randrange(12)):
             frame = self._packed(packer)
-            socket.say(self._mutated(frame) if self._maybe(0.3) else frame)
+            frames.append(self._mutated(frame) if self._maybe(0.3) else frame)
         if self._maybe():
             self._chsk.send("eve", "chat/said", "x" * self.random.choice((1, 100, 2900)), flush=True)
-        await self._end(socket)
+        await self._said(f"v=1&packers={packer.name}&client-id=c{self.random.randrange(5)}", [HOST], frames)
 
     async def request(self) -> None:
         """Any HTTP request."""
@@ -194,11 +204,11 @@ class Chaos:
 
     async def classic_websocket(self) -> None:
         """One of Sente's own clients, or what says so."""
-        socket = WebSocket(self._chsk, f"client-id=c{self.random.randrange(5)}", headers=self._headers())
+        frames: list[Wire] = []
         for _ in range(self.random.randrange(8)):
             said = json.dumps([self._event(), self.random.choice((*NUMBERS, "cb"))])
-            socket.say(self._mutated(said) if self._maybe(0.4) else said)
-        await self._end(socket)
+            frames.append(self._mutated(said) if self._maybe(0.4) else said)
+        await self._said(f"client-id=c{self.random.randrange(5)}", self._headers(), frames)
 
     async def classic_request(self) -> None:
         """A poll or POST as Sente's clients make them."""
@@ -212,9 +222,12 @@ class Chaos:
 
     # -- what comes of it
 
-    async def _end(self, socket: WebSocket) -> None:
-        patience = SETTINGS.hello_timeout * 1.2 if self._maybe(0.05) else 0.002 * self.random.randrange(3)
-        await asyncio.sleep(patience)
+    async def _said(self, query: str | bytes, headers: Headers, frames: Sequence[Wire]) -> None:
+        """Say this on a WebSocket."""
+        socket = WebSocket(self._chsk, query, headers=headers, denial=self._maybe())
+        for frame in frames:
+            socket.say(frame)
+        await asyncio.sleep(self._patience())
         socket.disconnect(self.random.choice((1000, 1001, 1006, 4000)))
         while (message := await socket.next()) is not None:  # what the application raises is raised here
             if message["type"] == "websocket.close":
@@ -223,6 +236,9 @@ class Chaos:
                 self._outcome.met(message["status"], STATUSES, "upgrade")
             elif "chsk/handshake" in str(message.get("text")):
                 self._learn(message["text"])
+
+    def _patience(self) -> float:
+        return SETTINGS.hello_timeout * 1.2 if self._maybe(0.05) else 0.002 * self.random.randrange(3)
 
     async def _answered(self, method: str, query: str | bytes, body: Wire) -> None:
         content = body if isinstance(body, bytes) else body.encode(errors="replace")
@@ -253,10 +269,10 @@ class Chaos:
             ("", "&handshake?=1")
         )
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
+    def _headers(self) -> Headers:
         contents = (b"http://testserver", b"https://evil.example", b"null", b"never", b"https://[", self._bytes(9))
         some = [(self.random.choice(HEADERS), self.random.choice(contents)) for _ in range(self.random.randrange(3))]
-        return [(b"host", b"testserver"), *some]
+        return [HOST, *some]
 
     def _hello(self, *, sane: bool = False) -> dict[str, Any]:
         hello: dict[str, Any] = {"hello": 1, "session": self.random.choice((None, *self._tokens)), "n": 1, "ack": 0}

@@ -14,7 +14,7 @@ from sente.protocol.settings import AckPolicy
 from sente.transports import websocket as gate
 from sente.transports.asgi import Connection
 from sente.workers import Workers
-from tests.asgi import HELLO, QUERY, WebSocket, WsClient, connect, until
+from tests.asgi import HELLO, QUERY, WebSocket, WsClient, connect, make_scope, until
 
 
 @pytest.fixture
@@ -462,3 +462,21 @@ async def test_one_message_that_waits_is_not_overtaken() -> None:
     link.transmit(["two"])
     await until(lambda: len(line.got) == 2)
     assert line.got == ["one", "two"]
+
+
+async def test_a_server_that_has_closed_the_line_by_itself_is_told_nothing_more() -> None:
+    """As uvicorn does when no frame follows what is no hello; to say more is a RuntimeError there."""
+    heard = iter([{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "no hello"}])
+    told: list[str] = []
+
+    async def receive() -> Any:
+        return next(heard)
+
+    async def send(message: Any) -> None:
+        told.append(message["type"])
+        if message["type"] == "websocket.close":
+            raise RuntimeError("Unexpected ASGI message 'websocket.close', after sending 'websocket.close'.")
+
+    async with ChannelSocket() as chsk:
+        await chsk(make_scope("websocket", "/chsk", QUERY, {}), receive, send)
+    assert told == ["websocket.accept", "websocket.send", "websocket.close"]
