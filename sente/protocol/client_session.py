@@ -47,6 +47,7 @@ class ClientSession:
         self._token: str | None = None
         self._opened_at = 0.0
         self._server_left = -NEVER  # when the server took leave
+        self._told_lost = 0  # of the session, so far
         self._attempt_at = NEVER
         self._not_before = 0.0  # the server asked for so much patience
         self._climb_at = NEVER
@@ -269,14 +270,13 @@ class ClientSession:
         differs = self.contract and self.contract.differs(handshake.info)
         if info.resumed:
             self._dialogue.resume(info.ack, info.got)
-            lost: int | None = info.lost or 0
+            told, self._told_lost = self._told_lost, info.lost or 0
+            lost: int | None = self._told_lost - told
         else:
-            lost = self._lost(info, now)
+            lost, self._told_lost = self._lost(info, now), 0
             same_user = not self.state.ever_opened or uid == self.state.uid
             self._dialogue.start_anew(info.prev, same_user=same_user, packet=info.limits.packet)
-        self._token = info.session
-        self._server_left = -NEVER
-        self._phase = Phase.OPEN
+        self._token, self._server_left, self._phase = info.session, -NEVER, Phase.OPEN
         self._lines.opened(info, now)
         self._route.opened()
         self._opened_at = now
@@ -302,7 +302,7 @@ class ClientSession:
             return None
         if info.lost is None and now - self._server_left - info.uptime <= self._settings.restart:
             return info.since_start  # it took leave with nothing lost, and this is its successor
-        return info.lost
+        return None if info.lost is None else info.lost - self._told_lost
 
     # -- up again from polling
 

@@ -74,6 +74,7 @@ class Outbox:
         "alone",
         "bytes",
         "cursor",
+        "given_up",
     )
 
     def __init__(self) -> None:
@@ -92,6 +93,8 @@ class Outbox:
         """The number that leaves next on the current link."""
         self.bytes = 0
         """Size of everything kept."""
+        self.given_up = 0
+        """Events that the other side could not read and will never get; not those of which only the latest counts."""
 
     def __len__(self) -> int:
         return len(self._queue) + len(self._sent)
@@ -188,6 +191,7 @@ class Outbox:
             self._held_items -= 1
             self._held_bytes -= item.size
         self._sent[at] = Answered(UNREADABLE, item.ref, True) if isinstance(item, Answered) else Nothing()
+        self.given_up += isinstance(item, Event) and item.key is None
         return item
 
     def repeat(self, above: int) -> None:

@@ -97,13 +97,14 @@ class ServerSession:
             return
         self._hello_n = self._poll_n = hello.n
         self.links.drop(*REPLACED, now)
-        self._talk.peer = hello.limits
+        self._talk.peer, self._transport = hello.limits, transport
         told = self._talk.greet()
-        self._transport = transport
         self._talk.slow_at = NEVER  # a new line, a new chance
         session = {**greeting.session, **({"got": self._talk.inbox.top} if told < self._talk.inbox.top else {})}
         if refused is not None:
-            session["lost"] = self._give_up(refused)
+            self._give_up(refused)
+        if given_up := self._talk.outbox.given_up:
+            session["lost"] = given_up  # all of them, as the handshake that told of the last may not have arrived
         handshake = Handshake(greeting.uid, greeting.data, write_info(self._settings, told, session))
         if transport == "ws":
             self.links.open(link, now)
@@ -375,13 +376,12 @@ class ServerSession:
         if leaving:
             self.close(1001, "the server restarts", now, word="drained")
 
-    def _give_up(self, item: Item) -> int:
-        """The client cannot read it; how many events it thereby loses."""
+    def _give_up(self, item: Item) -> None:
+        """The client cannot read it."""
         if isinstance(item, Event):
             self.actions.append(Refused(item))
         elif isinstance(item, Asked):
             self._requests.settle(item.ref, "refused")
-        return int(isinstance(item, Event) and item.key is None)
 
     def _take_leave(self, retry_after: float, now: float) -> bool:
         """When draining and nothing is open, put the last word; whether it is put."""

@@ -21,13 +21,15 @@ class Tombstone:
     of sessions may be remembered, each with thousands of numbers."""
     received: int
     """How far the session had received."""
+    given_up: int = 0
+    """Events that the client could not read, whether it was told of them or not."""
     farewell: tuple[dict[str, Any], Events] | None = None
     """The server's last word, where it took leave (§5): head and packet of an exchange that crossed it, and would
     otherwise learn no more than that its session is gone."""
 
     def lost(self, ack: int) -> int:
-        """How many events a client missed that had received up to ``ack``."""
-        return (self.said >> max(0, ack - self.acknowledged)).bit_count()
+        """How many events a client missed that had received up to ``ack``, those given up included."""
+        return self.given_up + (self.said >> max(0, ack - self.acknowledged)).bit_count()
 
 
 def tombstone(outbox: Outbox, received: int) -> Tombstone:
@@ -43,6 +45,6 @@ def tombstone(outbox: Outbox, received: int) -> Tombstone:
         said ^= 1 << place
     last = items[-1] if items else None
     if not (isinstance(last, Event) and last.id == BYE):
-        return Tombstone(outbox.acked, said, received)
+        return Tombstone(outbox.acked, said, received, outbox.given_up)
     head = {"ack": received, "seq": outbox.acked + len(items)}
-    return Tombstone(outbox.acked, said, received, (head, Events((last,))))
+    return Tombstone(outbox.acked, said, received, outbox.given_up, (head, Events((last,))))

@@ -164,3 +164,52 @@ def test_forms() -> None:
     box.outbox.refused(0)
     box.outbox.rewind(0)
     assert box.say() == (Events((None,), None), Reply("x", 3, 2))
+
+
+def given_up_in_vain() -> World:
+    """An event was given up, and the handshake that told of it got lost."""
+    both = world("ws")
+    both.push(id=POISON, flush=True)
+    both.push(flush=True)
+    both.advance(0)
+    while not both.given_up:
+        wire = both.wires[-1]
+        if not (both.move_up(wire) or both.move_down(wire)):
+            both.advance(0.1)
+    both.cut(wire)
+    both.client_notices(wire)
+    both.server_notices(wire)
+    assert sum(lost or 0 for lost in both.losses) == 0
+    return both
+
+
+def test_the_client_is_told_although_the_handshake_that_told_it_got_lost() -> None:
+    both = given_up_in_vain()
+    both.settle(60)
+    assert both.got == [2] and sum(lost or 0 for lost in both.losses) == 1
+
+
+def test_what_it_has_been_told_does_not_count_again() -> None:
+    both = given_up_in_vain()
+    for _ in range(3):
+        both.settle(60)
+        both.core.reconnect(both.now)
+        both.run_client()
+    both.push(id=POISON, flush=True)
+    both.settle(60)
+    assert sum(lost or 0 for lost in both.losses) == 2
+    both.check_settled()
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_session_that_is_gone_tells_what_it_gave_up_once(told: bool) -> None:
+    both = given_up_in_vain()
+    if told:
+        both.settle(60)
+    both.push(flush=True)
+    (client,) = both.sessions
+    client.session.close(4410, "logged out", both.now, word="disconnected")
+    both.run_server(client)
+    both.settle(60)
+    assert client not in both.sessions and not both.core.state.resumed
+    both.check_settled()
