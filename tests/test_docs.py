@@ -28,7 +28,7 @@ from tests.e2e.serving import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 CHAT = ROOT / "examples" / "chat"
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "js" / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 API = ROOT / "docs" / "reference" / "api.md"
 PROTOCOL = ROOT / "docs" / "reference" / "protocol.md"
 
