@@ -25,7 +25,7 @@ if (process.argv.includes("--tests")) {
     // The client of a Sente server shares the core's insides, which nobody else is to import: they are in a third file.
     build({ ...client, entryPoints: ["src/index.ts", "src/classic.ts"], outdir: "dist", splitting: true, chunkNames: "shared" }),
     // Each packer beside the core shares the core's classes: it imports them from the package's one root.
-    build({ ...client, entryPoints: ["src/packers/cbor.ts", "src/packers/msgpack.ts"], outdir: "dist/packers", external: ["../index.js"] }),
+    build({ ...client, entryPoints: ["cbor", "msgpack", "transit"].map((name) => `src/packers/${name}.ts`), outdir: "dist/packers", external: ["../index.js"] }),
     build({ ...client, entryPoints: ["src/testing.ts"], outdir: "dist" }),
     build({ ...client, entryPoints: ["src/react.ts"], outdir: "dist", external: ["react", "./index.js"] }),
     build({ ...client, outfile: "../sente/static/client.js", minify: true, sourcemap: false }),

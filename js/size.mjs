@@ -9,6 +9,7 @@ const LIMITS = {
   "src/index.ts": 17_000,
   "src/packers/cbor.ts": 3_000,
   "src/packers/msgpack.ts": 3_000,
+  "src/packers/transit.ts": 2_200,
   "src/classic.ts": 19_000,
   "src/react.ts": 1_000,
 };

@@ -1,6 +1,6 @@
 // Unpacks and packs again what tests in other languages write: node packers.mjs
 //
-// Lines of JSON on stdin, {"packer": "auto" | "auto+msgpack" | "msgpack" | "cbor" | "json", "text"?, "hex"?, "show"?}, each
+// Lines of JSON on stdin, {"packer": "auto" | "auto+msgpack" | "msgpack" | "cbor" | "json" | "transit" | "transit-json", "text"?, "hex"?, "show"?}, each
 // answered on stdout with the same value as packed here, {"text"} or {"hex"}, or with the code that makes the value,
 // {"shown"}, or with {"error"}.
 
@@ -8,8 +8,9 @@ import { createInterface } from "node:readline";
 import { auto, json, TaggedValue } from "../dist/index.js";
 import { cbor } from "../dist/packers/cbor.js";
 import { msgpack } from "../dist/packers/msgpack.js";
+import { transit, transitJson } from "../dist/packers/transit.js";
 
-const packers = { auto: auto(), "auto+msgpack": auto({ msgpack }), msgpack, cbor, json };
+const packers = { auto: auto(), "auto+msgpack": auto({ msgpack }), msgpack, cbor, json, transit, "transit-json": transitJson };
 
 function answer({ packer, text, hex, show }) {
   try {

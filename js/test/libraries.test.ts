@@ -5,13 +5,13 @@ import { test } from "node:test";
 import { decode, encode, ExtData } from "@msgpack/msgpack";
 import { Encoder, Tag } from "cbor-x";
 import transit from "transit-js";
-import { auto, Decimal, Keyword, Sym, TaggedValue, Uri, UUID } from "../src/index.js";
+import { auto, Decimal, Keyword, type Packer, Sym, TaggedValue, Uri, UUID } from "../src/index.js";
 import { cbor } from "../src/packers/cbor.js";
 import { msgpack } from "../src/packers/msgpack.js";
+import { transitJson } from "../src/packers/transit.js";
 import { anyValue, chance, UUID_TEXT, VALUES } from "./values.js";
 
-const writer = transit.writer("json-verbose");
-const reader = transit.reader("json-verbose");
+const FORMS: Record<string, Packer> = { "json-verbose": auto(), json: transitJson };
 
 const FROM_TRANSIT: [string, unknown, unknown][] = [
   ["maps with strings as keys", transit.map(["a", 1, "~b", [null, true, 1.5, "^c", "`d", "~e"]]), { a: 1, "~b": [null, true, 1.5, "^c", "`d", "~e"] }],
@@ -30,10 +30,12 @@ const FROM_TRANSIT: [string, unknown, unknown][] = [
   ["a date in quotes", new Date(0), new Date(0)],
 ];
 
-for (const [what, theirs, ours] of FROM_TRANSIT) {
-  test(`transit-js: ${what}`, () => {
-    assert.deepEqual(auto().unpack(writer.write(theirs)), ours);
-  });
+for (const [form, packer] of Object.entries(FORMS)) {
+  for (const [what, theirs, ours] of FROM_TRANSIT) {
+    test(`transit-js, ${form}: ${what}`, () => {
+      assert.deepEqual(packer.unpack(transit.writer(form).write(theirs)), ours);
+    });
+  }
 }
 
 // What transit-js cannot carry: it drops or tags them wrongly.
@@ -48,12 +50,30 @@ const LOST = [
   "unknown tags of one character",
 ];
 
-test("transit-js: it reads what is written here, and writes it as it was", () => {
-  for (const [what, value] of Object.entries(VALUES)) {
-    if (LOST.includes(what)) continue;
-    const theirs = writer.write(reader.read(auto().pack(value) as string));
-    assert.deepEqual(auto().unpack(theirs), value, what);
-  }
+for (const [form, packer] of Object.entries(FORMS)) {
+  const [writer, reader] = [transit.writer(form), transit.reader(form)];
+
+  test(`transit-js, ${form}: it reads what is written here, and writes it as it was`, () => {
+    for (const [what, value] of Object.entries(VALUES)) {
+      if (LOST.includes(what)) continue;
+      const theirs = writer.write(reader.read(packer.pack(value) as string));
+      assert.deepEqual(packer.unpack(theirs), value, what);
+    }
+  });
+}
+
+const records = (many: number): unknown[] =>
+  Array.from({ length: many }, (_, n) => ({ [`key-${n}`]: n, name: "ada", "go🙂": new Keyword("said"), ok: "abc" }));
+
+test("transit-js: what comes again is the same in both", () => {
+  const text = transitJson.pack(records(1000)) as string;
+  assert.equal(transit.writer("json").write(transit.reader("json").read(text)), text);
+});
+
+test("transit-js: with more keys than there are codes for", () => {
+  const text = transitJson.pack(records(3000)) as string; // where it begins anew is the writer's affair
+  assert.deepEqual(transitJson.unpack(transit.writer("json").write(transit.reader("json").read(text))), records(3000));
+  assert.deepEqual(transitJson.unpack(text), records(3000));
 });
 
 /** Whether a value needs no types; of what does not, the library refuses the key `__proto__`. */

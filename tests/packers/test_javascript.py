@@ -14,7 +14,7 @@ from tests.packers.examples import MONEY, VALUES, expected, same
 from tests.packers.node import Node
 from tests.packers.test_cbor import HOSTILE, VECTORS
 
-PACKERS = ["auto", "auto+msgpack", "cbor", "msgpack"]
+PACKERS = ["auto", "auto+msgpack", "cbor", "msgpack", "transit", "transit-json"]
 every_packer = pytest.mark.parametrize("packer", PACKERS)
 
 # What examples.py has no room for in its table.
@@ -36,6 +36,8 @@ MORE: Mapping[str, Any] = {
         datetime(1, 1, 1, tzinfo=UTC),
         datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
     ],
+    "more keys than have a code, twice": [{f"key-{number}": number for number in range(2000)}] * 2,
+    "keys and keywords that come again": [{"name": Keyword("said"), "go🙂": Keyword("said"), Keyword("name"): 1}] * 3,
     "unknown tags of one character": [TaggedValue("x", "scalar"), TaggedValue("x", [1])],
 }
 WHOLE = {**{name: expected(name) for name in VALUES if name != "datetime with microseconds"}, **MORE}
