@@ -173,9 +173,9 @@ def given_up_in_vain() -> World:
     both.push(flush=True)
     both.advance(0)
     while not both.given_up:
-        wire = both.wires[-1]
-        if not (both.move_up(wire) or both.move_down(wire)):
+        if not (both.move_up(both.wires[-1]) or both.move_down(both.wires[-1])):
             both.advance(0.1)
+    wire = both.wires[-1]
     both.cut(wire)
     both.client_notices(wire)
     both.server_notices(wire)
