@@ -1,0 +1,84 @@
+"""How many functions of ours a message passes: a number that is the same on every machine, and grows when something
+is added to the way of each. Whoever adds to it on purpose raises the limit, and knows what it costs."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import sente
+from sente import ChannelSocket, Message, ServerSettings
+from tests.asgi import TransportName, connect
+
+OURS = str(Path(sente.__file__).parent)
+SETTINGS = ServerSettings(batch_ws=0, batch_poll=0)
+TIMES = 50
+
+LIMITS = {"ws": 138, "poll": 201}
+"""Calls for a request and its reply, those of the test's client, which packs with the same packer, included."""
+PER_DELIVERY = 36
+"""Calls for each client that a broadcast goes to."""
+
+
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """Count calls of functions of this package; a generator that goes on is called again."""
+    calls: Counter[str] = Counter()
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(OURS):
+            calls[f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_qualname}"] += 1
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(before)
+
+
+def told(calls: Counter[str], times: int) -> str:
+    return ", ".join(f"{name} {count / times:.2g}" for name, count in calls.most_common())
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("transport", LIMITS)
+async def test_what_a_request_costs(transport: TransportName) -> None:
+    async with ChannelSocket(settings=SETTINGS) as chsk:
+        chsk.on("cost/echo")(echo)
+        client = await connect(chsk, transport)
+        await client.ask("cost/echo", "warm")
+        with counted() as calls:
+            for _ in range(TIMES):
+                await client.ask("cost/echo", "hi")
+    assert 50 < calls.total() / TIMES <= LIMITS[transport], told(calls, TIMES)
+
+
+async def echo(msg: Message) -> object:
+    return msg.data
+
+
+async def test_what_one_more_delivery_costs() -> None:
+    async def broadcast(clients: int) -> Counter[str]:
+        async with ChannelSocket(settings=SETTINGS) as chsk:
+            for number in range(clients):
+                await connect(chsk, "ws", f"c{number}")
+            await settle()
+            with counted() as calls:
+                chsk.broadcast("cost/said", "hi")
+                await settle()
+        return calls
+
+    few, many = await broadcast(10), await broadcast(10 + TIMES)
+    many.subtract(few)
+    assert 10 < many.total() / TIMES <= PER_DELIVERY, told(many, TIMES)
