@@ -10,10 +10,10 @@ FULLY_COVERED = sente/protocol/*,sente/packers/*,sente/events/*
 OLDEST_FASTAPI := $(shell sed -n 's/.*"fastapi>=\([0-9.]*\)".*/\1/p' pyproject.toml)
 
 .SILENT:
-.PHONY: help demo test soak oldest bench check fmt clean
+.PHONY: help demo test soak oldest bench profile check fmt clean
 
 help: ## list the targets
-	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 demo: .make/demo $(CLIENT) ## run the reference example on 127.0.0.1 (PORT=8001 for another port)
 	echo "==> Starting the demo"
@@ -42,6 +42,11 @@ bench: .make/bench $(CLIENT) ## measure packers and messaging against their peer
 	.venv/bin/python -m benchmarks.messaging.run
 	.venv/bin/python -m benchmarks.report
 	echo "==> The results are in benchmarks/results/ and docs/reference/benchmarks.md"
+
+profile: .make/bench $(CLIENT) ## draw where the server spends its time, as a flame graph for each workload
+	echo "==> Profiling"
+	.venv/bin/python -m benchmarks.messaging.profile
+	echo "==> Open benchmarks/results/profile/*.svg in a browser"
 
 check: .make/dev $(CLIENT) ## lint, formatting and types
 	echo "==> Linting with ruff"

@@ -9,11 +9,12 @@ import datetime
 import json
 import os
 import platform
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -87,26 +88,31 @@ def main() -> None:
 
 
 def _measure(server: str, what: str, seconds: float) -> list[float]:
+    with serving(server) as (port, pid):
+        return load(server, port, pid, what, seconds)
+
+
+def load(server: str, port: int, pid: int, what: str, seconds: float) -> list[float]:
+    """Load the server, on the other core; what was measured, in the ``UNITS`` of it."""
     app = "sente" if server == "direct" else server
-    with _serving(server) as (port, pid):
-        load = ["node", str(Path(__file__).parent / "load.mjs"), app, str(port), what]
-        command = [*_on_core(1), *load, str(seconds), str(CONNECTIONS[what]), str(pid)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
-        measured: list[float] = json.loads(done.stdout)
-        return measured
+    node = ["node", str(Path(__file__).parent / "load.mjs"), app, str(port), what]
+    command = [*on_core(1), *node, str(seconds), str(CONNECTIONS[what]), str(pid)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+    measured: list[float] = json.loads(done.stdout)
+    return measured
 
 
 @contextmanager
-def _serving(server: str) -> Iterator[tuple[int, int]]:
-    """A server in a process of its own, on one core."""
+def serving(server: str, through: Sequence[str] = ()) -> Iterator[tuple[int, int]]:
+    """A server in a process of its own, on one core; started ``through`` a program, which then stops it."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    with subprocess.Popen([*_on_core(0), *_command(server), "--port", str(port)], cwd=ROOT) as process:
+    with subprocess.Popen([*on_core(0), *through, *_command(server), "--port", str(port)], cwd=ROOT) as process:
         try:
             _wait(port, process)
             yield port, process.pid
         finally:
-            process.kill()
+            process.send_signal(signal.SIGINT if through else signal.SIGKILL)
 
 
 def _command(server: str) -> list[str]:
@@ -120,7 +126,8 @@ def _command(server: str) -> list[str]:
     return [*command, "--ws-per-message-deflate", "false", "--log-level", "warning", "--no-access-log"]
 
 
-def _on_core(core: int) -> list[str]:
+def on_core(core: int) -> list[str]:
+    """What starts a command on one core."""
     return ["taskset", "--cpu-list", str(core)]
 
 
