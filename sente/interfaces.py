@@ -148,7 +148,9 @@ def offer(packer: Packer) -> str:
     >>> offer(get("json"))
     'json'
     """
-    return "+".join([packer.name, *getattr(packer, "accepts", ())])  # each client is told: isinstance takes 25 µs
+    return "+".join(
+        [packer.name, *getattr(packer, "accepts", ())]
+    )  # each client is told: isinstance looks at all members
 
 
 class DirectLine(Protocol):

@@ -25,7 +25,7 @@ def main() -> None:
         looking = [str(PY_SPY), "record", "--rate", "500", "--output", str(drawing), "--"]
         with serving(options.server, through=looking) as (port, pid):
             load(options.server, port, pid, what, options.seconds)
-        print(drawing.relative_to(Path.cwd()) if drawing.is_relative_to(Path.cwd()) else drawing)
+        print(drawing)
 
 
 if __name__ == "__main__":

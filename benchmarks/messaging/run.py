@@ -96,7 +96,7 @@ def load(server: str, port: int, pid: int, what: str, seconds: float) -> list[fl
     """Load the server, on the other core; what was measured, in the ``UNITS`` of it."""
     app = "sente" if server == "direct" else server
     node = ["node", str(Path(__file__).parent / "load.mjs"), app, str(port), what]
-    command = [*on_core(1), *node, str(seconds), str(CONNECTIONS[what]), str(pid)]
+    command = [*_on_core(1), *node, str(seconds), str(CONNECTIONS[what]), str(pid)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
     measured: list[float] = json.loads(done.stdout)
     return measured
@@ -107,7 +107,7 @@ def serving(server: str, through: Sequence[str] = ()) -> Iterator[tuple[int, int
     """A server in a process of its own, on one core; started ``through`` a program, which then stops it."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    with subprocess.Popen([*on_core(0), *through, *_command(server), "--port", str(port)], cwd=ROOT) as process:
+    with subprocess.Popen([*_on_core(0), *through, *_command(server), "--port", str(port)], cwd=ROOT) as process:
         try:
             _wait(port, process)
             yield port, process.pid
@@ -126,8 +126,7 @@ def _command(server: str) -> list[str]:
     return [*command, "--ws-per-message-deflate", "false", "--log-level", "warning", "--no-access-log"]
 
 
-def on_core(core: int) -> list[str]:
-    """What starts a command on one core."""
+def _on_core(core: int) -> list[str]:
     return ["taskset", "--cpu-list", str(core)]
 
 

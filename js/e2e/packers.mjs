@@ -1,8 +1,8 @@
 // Unpacks and packs again what tests in other languages write: node packers.mjs
 //
-// Lines of JSON on stdin, {"packer": "auto" | "auto+msgpack" | "msgpack" | "cbor" | "json" | "transit" | "transit-json", "text"?, "hex"?, "show"?}, each
-// answered on stdout with the same value as packed here, {"text"} or {"hex"}, or with the code that makes the value,
-// {"shown"}, or with {"error"}.
+// Lines of JSON on stdin, {"packer", "text"?, "hex"?, "show"?}, the packer being one of those below, each answered on
+// stdout with the same value as packed here, {"text"} or {"hex"}, or with the code that makes the value, {"shown"}, or
+// with {"error"}.
 
 import { createInterface } from "node:readline";
 import { auto, json, TaggedValue } from "../dist/index.js";

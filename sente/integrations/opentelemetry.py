@@ -273,7 +273,7 @@ class OpenTelemetry:
             line = "receive" if direction == "in" else "transmit"
             self._batches[line, bisect_left(MANY, says)] += 1
             self._carried[line] += says
-        if acknowledges > 0:  # a session that has ended meanwhile has forgotten all
+        if acknowledges:
             self._acks[bisect_left(MANY, acknowledges)] += 1
             self._acknowledged += acknowledges
 

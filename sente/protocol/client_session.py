@@ -15,7 +15,8 @@ from sente.protocol.client_dialogue import UNREADABLE, Dialogue
 from sente.protocol.client_lines import Lines, Way
 from sente.protocol.client_state import ClientState, Closed, Phase
 from sente.protocol.contract import Contract
-from sente.protocol.greeting import VERSION, Info, number, read_info, write_hello
+from sente.protocol.greeting import VERSION, number, read_info, write_hello
+from sente.protocol.losses import Losses
 from sente.protocol.messages import BYE, VOLATILE, Event, Handshake, Packet, Ping, Pong
 from sente.protocol.requests import NEVER
 from sente.protocol.route import TERMINAL, Route, Wanted, retry_after
@@ -46,8 +47,7 @@ class ClientSession:
         self._phase = Phase.IDLE
         self._token: str | None = None
         self._opened_at = 0.0
-        self._server_left = -NEVER  # when the server took leave
-        self._told_lost = 0  # of the session, so far
+        self._losses = Losses(settings.restart)
         self._attempt_at = NEVER
         self._not_before = 0.0  # the server asked for so much patience
         self._climb_at = NEVER
@@ -270,13 +270,15 @@ class ClientSession:
         differs = self.contract and self.contract.differs(handshake.info)
         if info.resumed:
             self._dialogue.resume(info.ack, info.got)
-            told, self._told_lost = self._told_lost, info.lost or 0
-            lost: int | None = self._told_lost - told
+            lost: int | None = self._losses.resumed(info)
         else:
-            lost, self._told_lost = self._lost(info, now), 0
+            known = self._token is not None
+            lost = self._losses.begun(info, now, after=self.state.ever_opened, known=known)
             same_user = not self.state.ever_opened or uid == self.state.uid
             self._dialogue.start_anew(info.prev, same_user=same_user, packet=info.limits.packet)
-        self._token, self._server_left, self._phase = info.session, -NEVER, Phase.OPEN
+        self._losses.server_left = -NEVER
+        self._token = info.session
+        self._phase = Phase.OPEN
         self._lines.opened(info, now)
         self._route.opened()
         self._opened_at = now
@@ -293,16 +295,6 @@ class ClientSession:
             resumed=info.resumed,
             lost=lost,
         )
-
-    def _lost(self, info: Info, now: float) -> int | None:
-        """What the application may have missed since it was last open."""
-        if not self.state.ever_opened:
-            return 0
-        if self._token is None:
-            return None
-        if info.lost is None and now - self._server_left - info.uptime <= self._settings.restart:
-            return info.since_start  # it took leave with nothing lost, and this is its successor
-        return None if info.lost is None else info.lost - self._told_lost
 
     # -- up again from polling
 
@@ -382,7 +374,7 @@ class ClientSession:
         ack, retry_after = number(word, "ack", 0), number(word, "retry_after", 0, 0) / 1000
         self._close(Closed(self._epoch + now, "bye"))
         self._dialogue.start_anew(ack)
-        self._server_left = now
+        self._losses.server_left = now
         self._route.took_leave()
         self._come_back(now, retry_after * (0.5 + self._jitter() / 2))
 

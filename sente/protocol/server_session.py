@@ -251,7 +251,7 @@ class ServerSession:
     @property
     def acknowledged(self) -> int:
         """How much of what was said to the client it has taken charge of."""
-        return self._talk.outbox.acked
+        return self._stone.acknowledged if self._stone else self._talk.outbox.acked
 
     def items(self) -> Sequence[Item]:
         """What is kept for the client."""

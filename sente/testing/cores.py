@@ -192,7 +192,7 @@ class Cores:
             case act.PresenceChanged(transport):
                 assert transport is not None
                 self.present[client] = transport
-            case act.Ended() if self.sessions.find(client.token) is client:
+            case act.Ended():
                 self.sessions.bury(client, self.now)
         self.server_did(client, action)
 

@@ -18,11 +18,11 @@ LOSSY = {"datetime with microseconds", "dict with scalar keys", "dict with other
 
 
 @pytest.mark.parametrize("transport", ["ws", "poll"])
-@pytest.mark.parametrize("packers", ["auto,json", "auto+msgpack,json", "msgpack", "cbor"])
+@pytest.mark.parametrize("packers", ["auto,json", "auto+msgpack,json", "msgpack", "cbor", "transit", "transit-json"])
 async def test_values_keep_their_type(transport: str, packers: str) -> None:
     node = shutil.which("node")
     assert node, "this test needs Node"
-    chsk = ChannelSocket(user_id=lambda _: "ada", packers="auto,msgpack,cbor", types=[MONEY])
+    chsk = ChannelSocket(user_id=lambda _: "ada", packers="auto,msgpack,cbor,transit,transit-json", types=[MONEY])
     came: asyncio.Queue[object] = asyncio.Queue()
     there = asyncio.Event()
 

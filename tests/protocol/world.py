@@ -71,7 +71,7 @@ class World(Cores):
     def push(self, *, flush: bool = False, id: str = "app/push") -> None:
         value = next(self.push_numbers)
         (self.pushed if self.core.state.ever_opened else self.early).append(value)
-        if self.core._server_left > 0:
+        if self.core._losses.server_left > 0:
             self.since_start.append(value)
         if self.drained:
             self.after_leave.append(value)

@@ -1,7 +1,7 @@
 import { UnpackError } from "../errors.js";
 import type { Packer, Wire } from "./packer.js";
-import { readTransit, TransitTree } from "./verbose.js";
 import { Types, type TypeHandler } from "./types.js";
+import { readTransit, TransitTree } from "./verbose.js";
 
 const SMALL = 1024; // below this many characters MessagePack saves most
 

@@ -7,14 +7,13 @@ const FULL = RADIX * RADIX;
 /** The first item of an array that is a map. */
 export const MAP = "^ ";
 
-/** What stands for the string of this number; after the last, both sides begin anew. */
+/** What stands for the string of this number. */
 export function codeOf(number: number): string {
-  const at = number % FULL;
-  const low = String.fromCharCode((at % RADIX) + FIRST);
-  return at < RADIX ? `^${low}` : `^${String.fromCharCode(Math.floor(at / RADIX) + FIRST)}${low}`;
+  const low = String.fromCharCode((number % RADIX) + FIRST);
+  return number < RADIX ? `^${low}` : `^${String.fromCharCode(Math.floor(number / RADIX) + FIRST)}${low}`;
 }
 
-/** Whether the cache is full with so many. */
+/** Whether the cache is full with so many: then both sides begin anew. */
 export function isFull(size: number): boolean {
   return size === FULL;
 }

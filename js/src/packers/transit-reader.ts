@@ -1,4 +1,4 @@
-import { READ_DEPTH, type Types, UnpackError, type Wire } from "../index.js";
+import { json, type Types, UnpackError, type Wire } from "../index.js";
 import { codeOf, isFull, isLong, MAP } from "./codes.js";
 import { isMarked } from "./marks.js";
 
@@ -18,46 +18,39 @@ export class CachingReader {
 
   /** Throws an `UnpackError`. */
   whole(wire: Wire): unknown {
-    let plain: unknown;
-    try {
-      plain = JSON.parse(typeof wire === "string" ? wire : new TextDecoder("utf-8", { fatal: true }).decode(wire));
-    } catch (error) {
-      throw new UnpackError(`not JSON: ${(error as Error).message}`, { cause: error });
-    }
-    return this.#value(plain, 0);
+    return this.#value(json.unpack(wire)); // which is no deeper than may be
   }
 
-  #value(plain: unknown, depth: number): unknown {
+  #value(plain: unknown): unknown {
     if (typeof plain === "string") return isMarked(plain) ? this.#text(plain, false) : plain;
     if (typeof plain !== "object" || plain === null) return plain;
-    if (depth === READ_DEPTH) throw new UnpackError(`more than ${READ_DEPTH} arrays and objects within each other`);
-    if (Array.isArray(plain)) return this.#array(plain, depth + 1);
+    if (Array.isArray(plain)) return this.#array(plain);
     const entries = Object.entries(plain);
     const [first] = entries;
-    if (entries.length === 1 && first?.[0].startsWith("~#")) return this.#composite(first[0], first[1], depth + 1);
-    return this.#map(entries.flat(), depth + 1);
+    if (entries.length === 1 && first?.[0].startsWith("~#")) return this.#composite(first[0], first[1]);
+    return this.#map(entries.flat());
   }
 
-  #array(items: readonly unknown[], depth: number): unknown {
+  #array(items: readonly unknown[]): unknown {
     const [first, rep] = items;
-    if (first === MAP) return this.#map(items.slice(1), depth);
+    if (first === MAP) return this.#map(items.slice(1));
     if (typeof first === "string" && (first.startsWith("~#") || this.#known.get(first) instanceof Tag)) {
       if (items.length !== 2) throw new UnpackError(`the tag ${first} tags one thing, not ${items.length - 1}`);
-      return this.#composite(first, rep, depth);
+      return this.#composite(first, rep);
     }
-    return items.map((inner) => this.#value(inner, depth));
+    return items.map((inner) => this.#value(inner));
   }
 
-  #map(pairs: readonly unknown[], depth: number): unknown {
+  #map(pairs: readonly unknown[]): unknown {
     if (pairs.length % 2) throw new UnpackError("a map needs a value for each key");
     const entries: [unknown, unknown][] = [];
     for (let i = 0; i < pairs.length; i += 2) {
       const name = pairs[i];
       let key = name;
-      if (typeof name !== "string") key = this.#value(name, depth);
+      if (typeof name !== "string") key = this.#value(name);
       else if (isMarked(name)) key = this.#text(name, true);
       else if (isLong(name)) this.#remember(name);
-      entries.push([key, this.#value(pairs[i + 1], depth)]);
+      entries.push([key, this.#value(pairs[i + 1])]);
     }
     const plain = entries.every(([key]) => typeof key === "string");
     const map = plain ? Object.fromEntries(entries as [string, unknown][]) : new Map(entries);
@@ -66,9 +59,9 @@ export class CachingReader {
     return map;
   }
 
-  #composite(mark: string, rep: unknown, depth: number): unknown {
+  #composite(mark: string, rep: unknown): unknown {
     const { name } = this.#marked(mark, false) as Tag;
-    return this.#types.read(name, this.#value(rep, depth));
+    return this.#types.read(name, this.#value(rep));
   }
 
   #text(text: string, key: boolean): unknown {
