@@ -148,23 +148,8 @@ def offer(packer: Packer) -> str:
     >>> offer(get("json"))
     'json'
     """
-    return "+".join(
-        [packer.name, *getattr(packer, "accepts", ())]
-    )  # each client is told: isinstance looks at all members
-
-
-class DirectLine(Protocol):
-    """A WebSocket whose server offers more than ASGI, as ``scope["extensions"]["sente.line"]``: messages by a call,
-    instead of through a queue and a task. Accepting, closing and being told of the end stay ASGI's.
-    """
-
-    def listen(self, heard: Callable[[Wire], None], /) -> None:
-        """Hand each message over by a call from now on, in order, instead of through ``receive``."""
-        ...
-
-    def write(self, wire: Wire, /) -> bool:
-        """Send a message now. False: it was not sent, because the line is full or closing; then use ``send``."""
-        ...
+    accepts = getattr(packer, "accepts", ())  # each client is told: isinstance looks at all members
+    return "+".join([packer.name, *accepts])
 
 
 @runtime_checkable
@@ -217,13 +202,9 @@ class Registry(Protocol):
     """The typed edge: which events there are, and what each carries. ``ChannelSocket`` and ``Client`` take it as
     ``events=``; ``EventRegistry`` is one, ``sente.testing.check_registry`` the proof for another.
 
-    ::
-
-        class Registry(Protocol):
-            def identify(self, event: object, /) -> str: ...
-            def load(self, event_id: str, value: Any, /, *, sender, reply=False, plain=False) -> Any: ...
-            def dump(self, event_id: str, value: Any, /, *, sender, reply=False) -> Any: ...
-            def deadline(self, event_id: str, /) -> float | None: ...
+    >>> from sente.events import EventRegistry
+    >>> isinstance(EventRegistry(), Registry)
+    True
 
     ``sender`` is the side that says the event, also where ``reply`` says that its reply is meant. A registry is called
     in the event loop and, by ``chsk.send``, in any thread.
@@ -306,6 +287,59 @@ class RepeatableRegistry(Registry, Protocol):
 
     def idempotent(self, event_id: str, /) -> bool:
         """Whether that does no harm: then the request is asked again if a session ends before its reply came."""
+        ...
+
+
+class BrokerLine(Protocol):
+    """The way of one process to the others. It comes back by itself after it was cut, with all that was subscribed.
+
+    While it is whole, what one line publishes arrives once, in order over all channels, at every line that has
+    subscribed by then. A message is lost only by a line whose ``state`` says False meanwhile.
+    """
+
+    async def subscribe(self, channels: Collection[str], /) -> None:
+        """Hear these from now on: it returns when whatever is published then arrives; at once while the line is cut."""
+        ...
+
+    def unsubscribe(self, channels: Collection[str], /) -> None:
+        """Hear these no longer, soon."""
+        ...
+
+    def publish(self, channel: str, body: bytes, unheard: Callable[[], None] | None = None, /) -> bool:
+        """Tell whoever has subscribed, which may be this line too. Waits for nothing: what is published in one turn of
+        the loop leaves together, and what cannot leave is kept, up to a limit; False: it was not taken.
+
+        ``unheard`` is called, if that can be known, when nobody heard it; not while the line is cut.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Send what waits, if that can be done soon, and let go of the line."""
+        ...
+
+
+@runtime_checkable
+class Broker(Protocol):
+    """What carries messages between processes: ``ChannelSocket(broker=...)``. It keeps nothing.
+    ``sente.testing.check_broker`` is the proof for another.
+
+    >>> from sente.brokers.memory import MemoryBroker
+    >>> isinstance(MemoryBroker(), Broker)
+    True
+    """
+
+    @property
+    def name(self) -> str:
+        """``redis``, ``nats``, ``memory``: for logs."""
+        ...
+
+    async def connect(self, heard: Callable[[str, bytes], None], state: Callable[[bool], None], /) -> BrokerLine:
+        """Open a line, on the running loop. ``heard`` is called with channel and body of each message; ``state`` with
+        True when the line is there, False when it is cut. One that cannot be opened now goes on trying: no error.
+
+        Raises:
+            ConfigError: it will never be: a setting is wrong.
+        """
         ...
 
 

@@ -201,9 +201,9 @@ def test_what_carries_an_event_is_small() -> None:
     an event through a server of ours. What makes events typed is a subject of its own, as events do without; its seams
     in hub, dispatch and questions took 30 lines here. What only describes them, for files and hashes, is no part of it.
     Delivery classes, limits in bytes, age and rate, requests that are asked again, what cannot be read, and an exchange
-    without a task of its own took 350, a module for what sends 20, counting what is in frames 20, and
-    turns, in which a crowd keeps nobody waiting, 40; waking up, and these, took the clients' core 65, and what a server
-    has lost, read apart from the session that is told, 15.
+    without a task of its own took 350, a module for what sends 20, counting what is in frames 20, turns, in which a
+    crowd keeps nobody waiting, 40, and what a server may offer instead of ASGI 10; waking up, and these, took the
+    clients' core 65, and what a server has lost, read apart from the session that is told, 15.
     """
     places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
     places |= {"sente.admission", "sente.workers", "sente.asking", "sente.questions", "sente.sending", "sente.turns"}
@@ -215,7 +215,7 @@ def test_what_carries_an_event_is_small() -> None:
     def size(modules: set[str]) -> int:
         return sum(lines_of_code(FILES[module]) for module in modules)
 
-    assert size({module for module in FILES if within(module, places)} - apart) < 3_050
+    assert size({module for module in FILES if within(module, places)} - apart) < 3_065
     assert size(CLIENT_CORE) < 775
     assert size(CLASSIC) < 500
     typed = {f"sente.events.{name}" for name in ("contract", "delivery", "registry", "untyped", "validation")}

@@ -1,9 +1,9 @@
 """What both server transports need of ASGI: the connection as an application sees it, and plain answers."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from sente.interfaces import Receive, Scope, Send, UserId, Wire
@@ -75,6 +75,20 @@ def _cookies(header: str) -> dict[str, str]:
 
 GONE = OSError, RuntimeError
 """What sending on a WebSocket raises when there is nobody any more."""
+
+
+class DirectLine(Protocol):
+    """A WebSocket whose server offers more than ASGI, as ``scope["extensions"]["sente.line"]``: messages by a call,
+    instead of through a queue and a task. Accepting, closing and being told of the end stay ASGI's.
+    """
+
+    def listen(self, heard: Callable[[Wire], None], /) -> None:
+        """Hand each message over by a call from now on, in order, instead of through ``receive``."""
+        ...
+
+    def write(self, wire: Wire, /) -> bool:
+        """Send a message now. False: it was not sent, because the line is full or closing; then use ``send``."""
+        ...
 
 
 def query_of(scope: Scope) -> dict[str, str]:

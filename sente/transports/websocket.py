@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from sente.errors import ProtocolError, Rejected, UnpackError
-from sente.interfaces import DirectLine, Packer, Receive, Scope, Send, Wire, offer
+from sente.interfaces import Packer, Receive, Scope, Send, Wire, offer
 from sente.protocol.greeting import VERSION, Hello, read_first
 from sente.protocol.messages import Ping, Pong, read_packet, write_packet
 from sente.protocol.settings import Limits
-from sente.transports.asgi import GONE, Connection, respond, send_to, wire_size
+from sente.transports.asgi import GONE, Connection, DirectLine, respond, send_to, wire_size
 from sente.transports.gate import Gate, Refusal
 from sente.workers import Worker, Workers
 

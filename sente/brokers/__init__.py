@@ -1,0 +1,1 @@
+"""What carries messages between processes: one broker a module, each with its own library."""
