@@ -66,6 +66,8 @@ class Admission:
         uid = await self.identify(link, hello.csrf)
         expires_in = await self._security.lifetime(link.connection)
         data = await self.handshake_data(link)
+        if (serve := self._hub.serve) is not None:
+            await serve(uid, link.connection.client_id)
         before = self._hub.sessions.find(token)
         self.check_room(known=before is not None)  # again: the hooks may have taken their time
         if before is None:
@@ -103,8 +105,11 @@ class Admission:
         link.packer.pack(data)
         return data
 
-    def owner(self, connection: Connection, head: Head) -> Client:
-        """Whose poll or POST this is. Raises ``Rejected``."""
+    def know(self, connection: Connection, head: Head) -> None:
+        """Whether a poll or POST is anybody's. Raises ``Rejected``."""
+        self._owner(connection, head)
+
+    def _owner(self, connection: Connection, head: Head) -> Client:
         client = self._hub.sessions.find(head.session)
         if client is None or client.client_id != connection.client_id:
             raise Rejected(410, "this session is gone: say hello again")
@@ -114,7 +119,7 @@ class Admission:
         """A poll or POST came."""
         if (last := self._hub.sessions.farewell(head.session, link.connection.client_id)) is not None:
             return link.answer(last[0], [write_frame(last[1], link.packer)])  # which it crossed on its way
-        client = self.owner(link.connection, head)
+        client = self._owner(link.connection, head)
         if (auth := self._hub.peers[client].auth) is not None:
             link.connection = Connection(link.connection.scope, auth)
         uid = await self._security.check(link.connection, csrf=None, csrf_known=True)

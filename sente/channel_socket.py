@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 from sente.admission import Admission
 from sente.classic import ClassicClients
+from sente.cluster.cluster import clustered
 from sente.contract import ContractPage
 from sente.dispatch import Dispatcher, ErrorHook, H, Message
 from sente.draining import drain_on_signals
@@ -14,7 +15,7 @@ from sente.errors import ConfigError, Rejected
 from sente.events import EventContract
 from sente.hub import Hub
 from sente.inspector import Inspector
-from sente.interfaces import Anonymous, EventObject, Packer, Receive, Registry, Request, Scope, Send, UserId
+from sente.interfaces import Anonymous, Broker, EventObject, Packer, Receive, Registry, Request, Scope, Send, UserId
 from sente.packers.handlers import TypeHandler
 from sente.packers.negotiation import Packers, classic_packer
 from sente.packers.negotiation import packers as named_packers
@@ -80,6 +81,8 @@ class ChannelSocket:
             it, and what is said to them before it leaves. Default: an event carries what it carries.
         classic: Serve Sente's own clients too, with this packer: ``"edn"``, ``"transit"``, ``"msgpack"``, each
             ``+gzip`` too, or ``"json"``; ``sente.packers.dialect`` has options. Off by default: secrets in URLs.
+        broker: What joins this process with others that serve the same application: a ``RedisBroker``. Default: this
+            process is alone.
         simulated_bad_connection_rate: How many of all frames, 0 to 1, break their line instead. For tests.
 
     Raises:
@@ -104,6 +107,7 @@ class ChannelSocket:
         settings: ServerSettings | None = None,
         events: Registry | None = None,
         classic: str | Packer | None = None,
+        broker: Broker | None = None,
         simulated_bad_connection_rate: float = 0.0,
     ) -> None:
         security = Security(
@@ -130,7 +134,9 @@ class ChannelSocket:
         self._sending = Sending(self._hub)
         door = Admission(self._hub, served, security, handshake_data)
         Renewals(self._hub, door, security, self._dispatcher, self.send)
-        self._gates: tuple[Gate, ClassicGate] = door, ClassicClients(self._hub, door)
+        doors = door, ClassicClients(self._hub, door)
+        self._cluster = clustered(broker, self._hub, self._sending, self._typed, types, served, also)
+        self._gates: tuple[Gate, ClassicGate] = self._cluster.gates(*doors) if self._cluster else doors
         if telemetry is not None:
             self._gates = observed(telemetry, self._hub, self._dispatcher, self._gates)
         if (tracer := tracer_of(trace)) is not None:
@@ -266,12 +272,16 @@ class ChannelSocket:
 
     @property
     def connected_uids(self) -> ConnectedUids:
-        """The users that are connected: by ``ws``, by ``poll``, by ``any``."""
+        """The users that are connected to this process: by ``ws``, by ``poll``, by ``any``."""
         return self._hub.presence.connected_uids
 
     def presence(self) -> AsyncIterator[ConnectedUids]:
-        """``connected_uids`` now and after each change: ``async for uids in chsk.presence(): ...``."""
-        return self._hub.presence.changes()
+        """Who is connected, to any process, now and after each change: ``async for uids in chsk.presence(): ...``."""
+        return (self._cluster or self._hub).presence.changes()
+
+    async def online(self, uid: UserId) -> bool:
+        """Whether a user is connected, to any process."""
+        return uid in (self._cluster or self._hub).presence.connected_uids.any
 
     @property
     def stats(self) -> Stats:
@@ -313,13 +323,12 @@ class ChannelSocket:
 
         SIGTERM and SIGINT let the clients go in peace before they reach the server.
         """
-        self._hub.start()
-        undo = drain_on_signals(lambda: self._hub.drain(self._settings.drain))
-        try:
-            yield
-        finally:
-            undo()
-            await self._hub.aclose()
+        async with (self._cluster or self._hub).running():
+            undo = drain_on_signals(lambda: self._hub.drain(self._settings.drain))
+            try:
+                yield
+            finally:
+                undo()
 
     async def __aenter__(self) -> "ChannelSocket":
         self._entered = self.lifespan()

@@ -33,7 +33,7 @@ class ClassicClients:
     async def open(self, link: ServerLink, csrf: str | None) -> None:
         """A WebSocket wants to be opened."""
         self._door.crowds.knock(link.connection.host, self._hub.now)
-        uid = await self._door.identify(link, csrf)
+        uid = await self._identify(link, csrf)
         words = await self._greeting(link, uid)
         client = self._enter(link, uid, "ws", opens=True)
         client.session.open(link.number, words, self._hub.now)
@@ -41,7 +41,7 @@ class ClassicClients:
 
     async def poll(self, link: ServerLink, csrf: str | None, *, handshake: bool) -> None:
         """A poll came; ``handshake``: its client begins anew."""
-        uid = await self._door.identify(link, csrf)
+        uid = await self._identify(link, csrf)
         client = self._hub.classic.get(("poll", uid, link.connection.client_id))
         opens = handshake or client is None or not client.session.known
         words = await self._greeting(link, uid) if opens else None
@@ -51,7 +51,7 @@ class ClassicClients:
 
     async def post(self, link: ServerLink, csrf: str | None, frame: Wire) -> None:
         """A POST came with an event."""
-        uid = await self._door.identify(link, csrf)
+        uid = await self._identify(link, csrf)
         said = self._read(link, frame)
         client = self._enter(link, uid, "poll", opens=False)
         if client.session.full:
@@ -85,6 +85,12 @@ class ClassicClients:
     def _lags(self, link: ServerLink) -> bool:
         client = self._hub.client_of(link)
         return isinstance(client, ClassicClient) and client.session.full
+
+    async def _identify(self, link: ServerLink, csrf: str | None) -> UserId:
+        uid = await self._door.identify(link, csrf)
+        if (serve := self._hub.serve) is not None:
+            await serve(uid, link.connection.client_id)
+        return uid
 
     async def _greeting(self, link: ServerLink, uid: UserId) -> Classic:
         return greeting(uid, await self._door.handshake_data(link))

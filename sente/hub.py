@@ -7,7 +7,8 @@ import random
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from sente.asking import write_failure
 from sente.comings import Comings
 from sente.dispatch import Dispatcher, Message
 from sente.errors import ConfigError, PackError, RequestFailed
-from sente.interfaces import Packer, Wire, is_plain_json
+from sente.interfaces import Packer, UserId, Wire, is_plain_json
 from sente.memory import Memory
 from sente.packers.negotiation import Spoken
 from sente.peers import AnyClient, Peers
@@ -69,7 +70,13 @@ class Hub:
         self.started = False
         """Whether there is a loop to run on."""
         self.stats: Counter[str] = Counter()
-        self.presence = Presence(lambda what, uid: self._comings.put(what, uid))
+        self.node = ""
+        """The name of this process among others, if there are any."""
+        self.serve: Callable[[UserId, str], Awaitable[None]] | None = None
+        """Called with a user and a client-id before a client is let in: others are told what is said to them here."""
+        self.leaving: Callable[[], None] | None = None
+        """Called when a drain begins."""
+        self.presence = Presence(self.announce)
         self.classic: dict[ClassicKey, ClassicClient] = {}
         """The clients of Sente's own, put here by ``ClassicClients``."""
         self.ration: Callable[[AnyClient, str, int | None, int], bool] | None = None
@@ -118,7 +125,27 @@ class Hub:
         self.started = True
 
     def _new_sessions(self, now: float) -> Sessions:
-        return Sessions(self.settings, lambda: secrets.token_urlsafe(24), now, self._versions.tell)
+        prefix = f"{self.node}." if self.node else ""
+        return Sessions(
+            self.settings,
+            lambda: prefix + secrets.token_urlsafe(24),
+            now,
+            self._versions.tell,
+            alone=not self.node,
+        )
+
+    def announce(self, what: Literal["open", "close"], uid: UserId) -> None:
+        """A user came, or went."""
+        self._comings.put(what, uid)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run in the loop at hand."""
+        self.start()
+        try:
+            yield
+        finally:
+            await self.aclose()
 
     async def aclose(self) -> None:
         """The lifespan ends: let go of what is left, even if a drain is still under way."""
@@ -135,6 +162,8 @@ class Hub:
         if self.draining:
             return
         self.draining = True
+        if self.leaving is not None:
+            self.leaving()
         now = self.now
         await self.wait_while(lambda: self._dispatcher.busy, until=now + seconds * 2 / 3)
         for client in self.peers.everyone():

@@ -27,7 +27,10 @@ class Presence:
     """Counts the clients of each user. ``announce`` is told of each user's first and last one, once."""
 
     def __init__(self, announce: Callable[[Literal["open", "close"], UserId], None]) -> None:
-        self._announce = announce
+        self.announce = announce
+        self.told: Callable[[UserId, int], None] | None = None
+        """Called with each user whose transports have changed, and how he is there: the sum of 1 for a WebSocket and 2
+        for polling."""
         self._clients: Counter[tuple[UserId, TransportName]] = Counter()
         self._snapshot: ConnectedUids | None = None
         self._changed: asyncio.Future[None] | None = None
@@ -52,7 +55,9 @@ class Presence:
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)
         if was_there != self._is_there(uid):
-            self._announce("close" if was_there else "open", uid)
+            self.announce("close" if was_there else "open", uid)
+        if self.told is not None:
+            self.told(uid, ((uid, "ws") in self._clients) + 2 * ((uid, "poll") in self._clients))
 
     def _is_there(self, uid: UserId) -> bool:
         return (uid, "ws") in self._clients or (uid, "poll") in self._clients

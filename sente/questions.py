@@ -1,9 +1,9 @@
 """What the server asks its clients: which of them, and what came of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from sente.asking import Asking, check_timeout
 from sente.errors import ConfigError, Disconnected, RequestTimeout
@@ -16,6 +16,10 @@ from sente.typed import Typed
 
 PATIENCE = 8.0
 """Seconds that a client gets to reply unless a request says otherwise: as long as a client waits for the server."""
+
+
+Put: TypeAlias = Callable[[Event, float, bool], Awaitable[tuple[Any, bool]]]
+"""Called with an event, seconds, and whether it may be handled twice."""
 
 
 class Questions:
@@ -32,6 +36,8 @@ class Questions:
         self._run = run
         self._typed = typed
         self._speaks_plain = speaks_plain
+        self.elsewhere: Callable[[str, Event, float, bool], Awaitable[tuple[Any, bool]]] | None = None
+        """Called as ``put`` is, with the id of a client that is not here, if there are other processes."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asking: dict[AnyClient, Asking] = {}
         self._awaited: dict[asyncio.Future[Client], Callable[[AnyClient], bool]] = {}  # until a client comes back
@@ -84,10 +90,21 @@ class Questions:
         newest_first = list(reversed(self._named[client_id]))
         return next((client for client in newest_first if isinstance(client, Client)), newest_first[0])
 
-    async def request(self, client_id: str, event: Any, data: Any, **options: Any) -> Any:
-        """Ask the client that ``find`` finds. Raises as ``ChannelSocket.request``."""
+    async def request(
+        self,
+        client_id: str,
+        event: Any,
+        data: Any = None,
+        *,
+        timeout: float | None = None,
+        form: str | None = None,
+        idempotent: bool | None = None,
+    ) -> Any:
+        """Ask the client that ``find`` finds, or another process has. Raises as ``ChannelSocket.request``."""
         self._here()
-        return await self.ask(self.find(client_id), event, data, **options)
+        there = self.elsewhere if client_id not in self._named else None
+        put: Put = partial(self.put, self.find(client_id)) if there is None else partial(there, client_id)
+        return await self._ask(put, event, data, timeout, form, idempotent)
 
     async def ask(
         self,
@@ -100,19 +117,30 @@ class Questions:
         idempotent: bool | None = None,
     ) -> Any:
         """Ask one client. Raises as ``ChannelSocket.request``."""
-        loop = self._here()
+        return await self._ask(partial(self.put, client), event, data, timeout, form, idempotent)
+
+    async def _ask(
+        self, put: Put, event: Any, data: Any, timeout: float | None, form: str | None, idempotent: bool | None
+    ) -> Any:
+        self._here()
         packed = self._pack(event, data, form)
         seconds = check_timeout(self._typed.patience(packed.id, timeout, PATIENCE))
+        value, plain = await put(packed, seconds, self._typed.repeatable(packed.id, idempotent))
+        return self._typed.replied(packed.id, value, plain)
+
+    async def put(self, client: AnyClient, packed: Event, seconds: float, again: bool) -> tuple[Any, bool]:
+        """Put an event to one client, once more in its next session if that may be; its reply as it came, and whether
+        types are strings in it. Raises as ``ChannelSocket.request``."""
+        loop = self._here()
         if isinstance(client, ClassicClient):
             who = client.client_id
             raise Disconnected(f"client {who!r} speaks Sente's protocol, which has no requests from the server")
         until = loop.time() + seconds
-        again = self._typed.repeatable(packed.id, idempotent)
         lives = [client]
         while True:
             try:
                 value = await self._outcome(client, packed, until, seconds)
-                return self._typed.replied(packed.id, value, self._speaks_plain(client))
+                return value, self._speaks_plain(client)
             except Disconnected:
                 if not again or client.session.ended in ("goodbye", "drained", "stopped"):
                     raise

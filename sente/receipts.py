@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from sente.asking import check_timeout
 from sente.errors import ConfigError
+from sente.interfaces import Wire
 from sente.peers import AnyClient, Peers
 from sente.protocol.messages import Event
 from sente.protocol.outbox import Item
@@ -30,11 +32,32 @@ class Delivered:
     """The sessions of so many ended before they had: they learn it from their ``lost``."""
     waiting: tuple[str, ...]
     """The client-ids of those that have it still to acknowledge."""
+    unheard: int = 0
+    """So many other processes did not say what became of it with them."""
 
     @property
     def complete(self) -> bool:
         """Whether all of them have acknowledged it."""
-        return self.acknowledged == self.clients
+        return self.acknowledged == self.clients and not self.unheard
+
+
+@dataclass(slots=True, eq=False)
+class Letter:
+    """An event on its way to other processes."""
+
+    head: dict[str, Any]
+    wire: Wire
+    n: int | None = None
+    """Its number, once it was said."""
+    refused: bool = False
+
+
+class Waits(Protocol):
+    """Who knows what became of an event."""
+
+    async def wait(self, push: Push, timeout: float) -> Delivered:
+        """Raises as ``Receipt.delivered``."""
+        ...
 
 
 @dataclass(eq=False, slots=True)
@@ -118,7 +141,7 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a ``send``: it was put into the outboxes of so many clients.
+    """What became of a ``send``: it was put into the outboxes of so many clients of this process.
 
     >>> Receipt(clients=2).clients
     2
@@ -126,7 +149,14 @@ class Receipt:
 
     clients: int
     _push: Push | None = field(default=None, repr=False, compare=False)
-    _deliveries: Deliveries | None = field(default=None, repr=False, compare=False)
+    _deliveries: Waits | None = field(default=None, repr=False, compare=False)
+    _letter: Letter | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def stayed(self) -> bool:
+        """Whether it reaches clients of this process only, though there is a broker: that is away, and as much as is
+        kept for its return was said already."""
+        return self._letter is not None and self._letter.refused
 
     async def delivered(self, timeout: float = 8.0) -> Delivered:
         """Wait until all of them have acknowledged the event, for ``timeout`` seconds at most; they are asked to at

@@ -1,7 +1,7 @@
 """What the server says of its own accord: to a user, to everyone, and that a user has to go."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Protocol
 
 from sente.hub import Hub
 from sente.interfaces import UserId
@@ -9,47 +9,93 @@ from sente.peers import AnyClient
 from sente.protocol.messages import VOLATILE
 from sente.protocol.sessions import Client
 from sente.push import Push
-from sente.receipts import Receipt
+from sente.receipts import Letter, Receipt, Waits
+
+
+class Afar(Protocol):
+    """The other processes, as far as they are sent something. Implemented by ``sente.cluster``."""
+
+    def pack(self, push: Push, form: str | None, *, flush: bool) -> Letter:
+        """The event as it will be said to others. From any thread. Raises ``PackError``."""
+        ...
+
+    def post(self, letter: Letter, uid: UserId, *, everyone: bool) -> None:
+        """Say it."""
+        ...
+
+    def disconnect(self, uid: UserId, reason: str) -> None:
+        """Say that a user has to go."""
+        ...
+
+    def deliveries(self, letter: Letter) -> Waits:
+        """Who knows what becomes of it."""
+        ...
 
 
 class Sending:
-    """Puts events into the outboxes of those they are for. Everything here may be called from any thread."""
+    """Puts events into the outboxes of those they are for. What is public here may be called from any thread, but for
+    ``put``."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self.afar: Afar | None = None
 
     def send(self, uid: UserId, event: Any, data: Any, *, flush: bool, form: str | None) -> Receipt:
         """Say an event to every client of a user."""
         hub = self._hub
         push = hub.pack(event, data, form)
-        receipt = Receipt(len(hub.peers.of(uid)), push, hub.deliveries)
-        hub.in_loop(lambda: self._send(uid, push, flush))
-        return receipt
+        push.uid = uid
+        return self._say(len(hub.peers.of(uid)), push, flush, form)
 
     def broadcast(self, event: Any, data: Any, *, flush: bool, form: str | None) -> Receipt:
         """Say an event to every client."""
         hub = self._hub
         push = hub.pack(event, data, form)
-        receipt = Receipt(len(hub.sessions) + len(hub.classic), push, hub.deliveries)
-        hub.in_loop(lambda: self._broadcast(push, flush))
-        return receipt
+        push.everyone = True
+        return self._say(len(hub.sessions) + len(hub.classic), push, flush, form)
 
     def disconnect(self, uid: UserId, reason: str) -> None:
         """End every session of a user."""
-        self._hub.in_loop(lambda: self._disconnect(uid, reason))
 
-    def _send(self, uid: UserId, push: Push, flush: bool) -> None:
-        now = self._hub.now
-        if push.key is None:
-            self._hub.sessions.addressed(uid, now)
-        push.uid = uid
-        self._put(self._hub.peers.of(uid), push, flush, now)
+        def work() -> None:
+            self.end(uid, reason)
+            if self.afar is not None:
+                self.afar.disconnect(uid, reason)
 
-    def _broadcast(self, push: Push, flush: bool) -> None:
-        if push.key is None:
-            self._hub.sessions.addressed_all()
-        push.everyone = True
-        self._put(self._hub.peers.everyone(), push, flush, self._hub.now)
+        self._hub.in_loop(work)
+
+    def _say(self, clients: int, push: Push, flush: bool, form: str | None) -> Receipt:
+        if (afar := self.afar) is None:
+            receipt = Receipt(clients, push, self._hub.deliveries)
+            self._hub.in_loop(lambda: self.put(push, flush))
+            return receipt
+        letter = afar.pack(push, form, flush=flush)
+
+        def work() -> None:
+            self.put(push, flush)
+            afar.post(letter, push.uid, everyone=push.everyone)
+
+        receipt = Receipt(clients, push, afar.deliveries(letter), letter)
+        self._hub.in_loop(work)
+        return receipt
+
+    def put(self, push: Push, flush: bool) -> None:
+        """Put it into the outboxes of this process."""
+        now, sessions, peers = self._hub.now, self._hub.sessions, self._hub.peers
+        if push.everyone:
+            if push.key is None:
+                sessions.addressed_all()
+            self._put(peers.everyone(), push, flush, now)
+        else:
+            if push.key is None:
+                sessions.addressed(push.uid, now)
+            self._put(peers.of(push.uid), push, flush, now)
+
+    def end(self, uid: UserId, reason: str) -> None:
+        """End every session that a user has in this process."""
+        for client in self._hub.peers.of(uid):
+            client.session.close(4410, reason, self._hub.now, word="disconnected")
+            self._hub.run(client)
 
     def _put(self, clients: Collection[AnyClient], push: Push, flush: bool, now: float) -> None:
         hub, later = self._hub, self._hub.turns.later
@@ -63,8 +109,3 @@ class Sending:
         hub.stats["sent"] += 1
         if push.key is not VOLATILE:  # which nobody keeps
             hub.memory.add(push.size)
-
-    def _disconnect(self, uid: UserId, reason: str) -> None:
-        for client in self._hub.peers.of(uid):
-            client.session.close(4410, reason, self._hub.now, word="disconnected")
-            self._hub.run(client)

@@ -10,7 +10,6 @@ from sente.errors import ConfigError, Rejected
 from sente.interfaces import Packer, UserId, Wire
 from sente.protocol.actions import TransportName
 from sente.protocol.greeting import Head, Hello
-from sente.protocol.sessions import Client
 from sente.protocol.settings import ServerSettings
 from sente.trace_words import Words, of_answer, of_packet, of_said, of_told
 from sente.transports.asgi import Connection, wire_size
@@ -158,9 +157,9 @@ class TracingGate(_Tracing[Gate]):
 
         await self._gate.admit(self._traced(link, transport, of_packet, accepted), hello, websocket=websocket)
 
-    def owner(self, connection: Connection, head: Head) -> Client:
-        """Whose poll or POST this is."""
-        return self._gate.owner(connection, head)
+    def know(self, connection: Connection, head: Head) -> None:
+        """Whether a poll or POST is anybody's."""
+        self._gate.know(connection, head)
 
     async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:
         """A poll or POST came."""

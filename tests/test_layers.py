@@ -35,6 +35,7 @@ DRIVER |= {
     "admission",
     "asking",
     "binding",
+    "cluster",
     "questions",
     "receipts",
     "reauth",
@@ -202,7 +203,8 @@ def test_what_carries_an_event_is_small() -> None:
     in hub, dispatch and questions took 30 lines here. What only describes them, for files and hashes, is no part of it.
     Delivery classes, limits in bytes, age and rate, requests that are asked again, what cannot be read, and an exchange
     without a task of its own took 350, a module for what sends 20, counting what is in frames 20, turns, in which a
-    crowd keeps nobody waiting, 40, and what a server may offer instead of ASGI 10; waking up, and these, took the
+    crowd keeps nobody waiting, 40, what a server may offer instead of ASGI 10, and the seams for other processes 75, as
+    ``sente.cluster`` is a subject of its own; waking up, and these, took the
     clients' core 65, and what a server has lost, read apart from the session that is told, 15.
     """
     places = {"sente.protocol", "sente.hub", "sente.peers", "sente.push", "sente.dispatch"}
@@ -215,7 +217,7 @@ def test_what_carries_an_event_is_small() -> None:
     def size(modules: set[str]) -> int:
         return sum(lines_of_code(FILES[module]) for module in modules)
 
-    assert size({module for module in FILES if within(module, places)} - apart) < 3_065
+    assert size({module for module in FILES if within(module, places)} - apart) < 3_140
     assert size(CLIENT_CORE) < 775
     assert size(CLASSIC) < 500
     typed = {f"sente.events.{name}" for name in ("contract", "delivery", "registry", "untyped", "validation")}
@@ -224,8 +226,8 @@ def test_what_carries_an_event_is_small() -> None:
 
 
 def test_the_facade_is_thin() -> None:
-    """What it says to its users is welcome; what it does is counted, and its arguments, of which there are 16."""
-    assert lines_of_code(PACKAGE / "channel_socket.py") <= 167
+    """What it says to its users is welcome; what it does is counted, and its arguments, of which there are 17."""
+    assert lines_of_code(PACKAGE / "channel_socket.py") <= 172
 
 
 def test_the_facade_has_few_members() -> None:
@@ -243,4 +245,4 @@ def test_the_facade_has_few_members() -> None:
             case ast.Assign(targets=[ast.Name(id=name)]):
                 members.add(name)
     public = sorted(name for name in members if not name.startswith("_"))
-    assert len(public) <= 15, public
+    assert len(public) <= 16, public

@@ -1,7 +1,7 @@
 """Which session a hello continues, and what is told of one that is gone (§4)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -46,7 +46,13 @@ class Sessions:
     """All sessions of one endpoint by token, and the graves of those that ended."""
 
     def __init__(
-        self, settings: ServerSettings, new_token: Callable[[], str], now: float, tell: Tell = lambda _: {}
+        self,
+        settings: ServerSettings,
+        new_token: Callable[[], str],
+        now: float,
+        tell: Tell = lambda _: {},
+        *,
+        alone: bool = True,
     ) -> None:
         self._settings = settings
         self._tell = tell
@@ -56,6 +62,7 @@ class Sessions:
         self._graves_of: dict[Any, list[Grave]] = {}
         self._broadcasts = 0
         self._started = now
+        self._alone = alone  # else nobody knows here what was said to a client that comes from elsewhere
         self._since_start: Counter[Any] = Counter()  # events by user, while clients of an earlier server may come
 
     def __iter__(self) -> Iterator[Client]:
@@ -147,7 +154,17 @@ class Sessions:
         self._broadcasts += 1
 
     def _young(self, now: float) -> bool:
-        return now < self._started + self._settings.resume
+        return self._alone and now < self._started + self._settings.resume
+
+    @property
+    def remembered(self) -> Collection[Any]:
+        """The users of sessions that have ended and may still be asked for."""
+        return self._graves_of.keys()
+
+    def forget(self) -> None:
+        """Forget every session that has ended: nobody knows any more what their clients have missed."""
+        self._graves.clear()
+        self._graves_of.clear()
 
     @property
     def _oldest(self) -> Grave:

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from sente.errors import Rejected
 from sente.interfaces import Packer, Wire
 from sente.protocol.greeting import Head, Hello
-from sente.protocol.sessions import Client
 from sente.protocol.settings import ServerSettings
 from sente.transports.asgi import Connection
 
@@ -94,8 +93,8 @@ class Gate(LinkGate, Protocol):
         """A hello came: run the pipeline and attach the link to a session. Raises ``Rejected``."""
         ...
 
-    def owner(self, connection: Connection, head: Head) -> Client:
-        """Whose poll or POST this is, as far as its head can say. Raises ``Rejected`` if its session is gone."""
+    def know(self, connection: Connection, head: Head) -> None:
+        """Whether a poll or POST is anybody's, as far as its head can say. Raises ``Rejected`` if it is not."""
         ...
 
     async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:

@@ -115,7 +115,7 @@ async def _body(receive: Receive, connection: Connection, gate: Gate) -> bytes |
             opening = _opening(next(each_frame(begun)), gate)
         if isinstance(opening, Hello):
             raise Rejected(400, "nothing follows a hello")
-        gate.owner(connection, opening)
+        gate.know(connection, opening)
 
     settings = gate.settings
     return await read_body(receive, settings.limits.body, settings.body_timeout, look, settings.hello_size + HEADER)

@@ -1,0 +1,104 @@
+"""A channel socket that is one of many: what it needs of the others, put together anew at each start."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sente.admission import Admission
+from sente.classic import ClassicClients
+from sente.cluster.edge import Edge
+from sente.cluster.elsewhere import Elsewhere
+from sente.cluster.fanout import Fanout
+from sente.cluster.gates import ClusterClassicGate, ClusterGate
+from sente.cluster.letters import Letters
+from sente.cluster.node import Node
+from sente.cluster.notices import client_channel, user_channel
+from sente.cluster.owner import Owner
+from sente.errors import ConfigError
+from sente.hub import Hub
+from sente.interfaces import Broker, Packer, UserId
+from sente.packers import get
+from sente.packers.handlers import TypeHandler
+from sente.presence import Presence
+from sente.sending import Sending
+from sente.transports.gate import ClassicGate, Gate
+from sente.typed import Typed
+
+
+def clustered(
+    broker: Broker | None,
+    hub: Hub,
+    sending: Sending,
+    typed: Typed,
+    types: Iterable[TypeHandler[Any]],
+    packers: Sequence[Packer],
+    classic: Packer | None,
+) -> "Cluster | None":
+    """The cluster that a socket is part of by its ``broker``, if it has one. Raises ``ConfigError``."""
+    if broker is None:
+        return None
+    if not isinstance(broker, Broker):
+        raise ConfigError(f"broker={broker!r}: give a broker, for example RedisBroker('redis://127.0.0.1')")
+    letters = Letters([get("auto", types=types), *packers])
+    return Cluster(broker, hub, sending, typed, letters, classic)
+
+
+class Cluster:
+    """Implements what ``ChannelSocket`` asks of a ``broker=``."""
+
+    def __init__(
+        self, broker: Broker, hub: Hub, sending: Sending, typed: Typed, letters: Letters, classic: Packer | None
+    ) -> None:
+        self._broker = broker
+        self._hub = hub
+        self._sending = sending
+        self._typed = typed
+        self._letters = letters
+        self._classic = classic
+        self._edge: Edge
+        self._node: Node
+
+    def gates(self, door: Admission, classic: ClassicClients) -> tuple[Gate, ClassicGate]:
+        """The gates in front of these doors."""
+        self._doors = door, classic
+        return ClusterGate(door, lambda: self._edge), ClusterClassicGate(classic, lambda: self._edge)
+
+    @property
+    def presence(self) -> Presence:
+        """Who is there, anywhere."""
+        return self._node.roster.everywhere
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the hub, and be one of many. Raises as ``Broker.connect``."""
+        hub = self._hub
+        node = self._node = Node(hub, self._broker, hub.announce)
+        self._edge = Edge(node, hub)
+        Owner(node, *self._doors, self._classic)
+        Elsewhere(node, hub, self._letters)
+        self._sending.afar = Fanout(node, hub, self._sending, self._letters, self._typed)
+        hub.node, hub.serve, hub.leaving = node.name, self._serve, self._leave
+        hub.presence.announce, hub.presence.told = lambda *_: None, node.changed
+        node.sweep = self._sweep
+        hub.start()
+        try:
+            await node.start()
+            yield
+        finally:
+            await hub.aclose()
+            await node.aclose()
+
+    async def _serve(self, uid: UserId, client_id: str) -> None:
+        await self._node.serve([user_channel(uid), client_channel(client_id)])
+
+    def _leave(self) -> None:
+        self._node.leave()
+        self._edge.let_go(None)
+
+    def _sweep(self) -> None:
+        """Hear no longer what is said to users who have nobody here, and no session that may still be asked for."""
+        hub = self._hub
+        wanted = {user_channel(uid) for uid in hub.sessions.remembered}
+        for client in hub.peers:
+            wanted |= {user_channel(client.uid), client_channel(client.client_id)}
+        self._node.serve_only(wanted)

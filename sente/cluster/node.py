@@ -1,0 +1,281 @@
+"""This process as one of many: its line to the others, its beat, and who says what to whom."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from sente.cluster.notices import EVERYONE, Notice, node_channel, read, write
+from sente.cluster.replay import Heard, Ring
+from sente.cluster.roster import BEAT, EXPIRY, Roster, What
+from sente.dispatch import log
+from sente.errors import ProtocolError
+from sente.hub import Hub
+from sente.interfaces import Broker, BrokerLine, UserId, Wire
+
+SETTLE = 0.5
+"""Seconds after which a new process takes part in announcing: by then the others have said who is there."""
+
+FRESH = 30.0
+"""Seconds that a channel is heard at least: a client that is being let in is served only when its checks are done."""
+
+
+class Node:
+    """The others hear ``say``; what they say is handed to whoever has put itself ``on`` its op. Made anew at each
+    start, with a name that nobody else has and nobody can guess."""
+
+    def __init__(self, hub: Hub, broker: Broker, announce: Callable[[What, UserId], None]) -> None:
+        self.name = secrets.token_urlsafe(12)
+        self.roster = Roster(self.name, announce, self._say_to)
+        self.on: dict[str, Callable[[Notice], None]] = {
+            "beat": self._on_beat,
+            "who": lambda notice: self.roster.on_who(notice.sender),
+            "state": lambda notice: self.roster.on_state(notice.sender, notice.head, self.now),
+            "delta": lambda notice: self.roster.on_delta(notice.sender, notice.head, self.now),
+            "gone": lambda notice: self._forget(notice.sender, "stopped"),
+            "again": self._on_again,
+            "kept": self._on_kept,
+            "caught up": self._on_caught_up,
+        }
+        """What is done with a notice, by its op. Raises ``ProtocolError``."""
+        self.lost: list[Callable[[str | None], None]] = []
+        """Called with a process that is gone; ``None``: nobody can be reached, or what was under way is lost."""
+        self.gap: Callable[[], None] = lambda: None
+        """Called when something was said that this process has missed for good."""
+        self.sweep: Callable[[], None] = lambda: None
+        """Called with each beat, to ``serve_only`` what is wanted."""
+        self.whole = False
+        """Whether there is a line to the broker."""
+        self.ring = Ring()
+        self._hub = hub
+        self._broker = broker
+        self._line: BrokerLine | None = None
+        self._heard: dict[str, Heard] = {}
+        self._channels: dict[str, float] = {}  # subscribed, and when
+        self._was_cut = False
+        self._born = 0.0
+        self._since = 0.0  # when it began to hear the others
+        self._flushing = False
+        self._ticking: asyncio.Task[None] | None = None
+
+    # -- life
+
+    async def start(self) -> None:
+        """Say that this process is there. It serves its own clients also while the broker is not. Raises as
+        ``Broker.connect``."""
+        self._born = self._since = self.now
+        self._line = await self._broker.connect(self._hear, self._state)
+        if not self.whole:
+            log.warning("the broker %s is not there yet: other processes do not hear from this one", self._broker.name)
+            self._was_cut = True
+            self.ring.cut()
+        await self._line.subscribe([EVERYONE, node_channel(self.name)])
+        self._beat(new=True)
+        self._ticking = asyncio.create_task(self._tick())
+
+    async def aclose(self) -> None:
+        """Say goodbye."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        if self._line is not None:
+            self.roster.flush()
+            self.say(EVERYONE, "gone", {})
+            await self._line.aclose()
+
+    def leave(self) -> None:
+        """This process is about to stop, and leaves announcing to others; what it serves for them goes back to them."""
+        self.roster.leave()
+        self._beat()
+
+    def may_be_there(self, node: str) -> bool:
+        """Whether this other process is there, or was not heard yet though it may be."""
+        return node in self.roster.others or self.now < self._since + EXPIRY
+
+    @property
+    def now(self) -> float:
+        """The loop's clock."""
+        return self._hub.now
+
+    # -- saying
+
+    def say(
+        self,
+        channel: str,
+        op: str,
+        head: Mapping[str, Any],
+        frames: Iterable[Wire] = (),
+        unheard: Callable[[], None] | None = None,
+    ) -> bool:
+        """Say something once; False: it was not taken. ``unheard`` as in ``BrokerLine.publish``."""
+        if self._line is None or not self.whole:
+            return False
+        return self._line.publish(channel, write(op, self.name, head, frames), unheard)
+
+    def say_surely(self, channel: str, op: str, head: Mapping[str, Any], frames: Iterable[Wire] = ()) -> int | None:
+        """Say something that nobody misses without being told; its number, or ``None``: too much waits already."""
+        n = self.ring.n + 1
+        body = write(op, self.name, {**head, "n": n}, frames)
+        if not self.ring.take(channel, body, n, self.now):
+            self._hub.stats["not published"] += 1
+            return None
+        self._hub.stats["published"] += 1
+        if self.whole and self._line is not None:
+            self._line.publish(channel, body, None)
+        return n
+
+    def _say_to(self, node: str | None, op: str, head: Mapping[str, Any]) -> None:
+        self.say(EVERYONE if node is None else node_channel(node), op, head)
+
+    async def serve(self, channels: Iterable[str]) -> None:
+        """Hear these channels; it returns when that is so."""
+        new = [channel for channel in channels if channel not in self._channels]
+        for channel in new:
+            self._channels[channel] = self.now
+        if new and self._line is not None:
+            await self._line.subscribe(new)
+
+    def serve_only(self, wanted: Collection[str]) -> None:
+        """Hear no other channels any more, but those that are so new that their client may still be coming."""
+        old = [channel for channel, at in self._channels.items() if at < self.now - FRESH and channel not in wanted]
+        for channel in old:
+            del self._channels[channel]
+        if old and self._line is not None:
+            self._line.unsubscribe(old)
+
+    # -- hearing
+
+    def _state(self, whole: bool) -> None:
+        if whole == self.whole:
+            return
+        self.whole = whole
+        name = self._broker.name
+        if not whole:
+            log.warning("the broker %s is gone: other processes do not hear from this one", name)
+            self._was_cut = True
+            self._hub.stats["broker lost"] += 1
+            self.ring.cut()
+            for heard in self._heard.values():
+                heard.behind = True
+            for lost in self.lost:
+                lost(None)
+            return
+        self.ring.whole()
+        self._since = self.now
+        self.roster.excuse(self.now)
+        if self._line is not None:
+            log.warning("the broker %s is back", name)
+            self._beat(back=True)
+            for node in self._heard:
+                self._ask_again(node)
+
+    def _ask_again(self, node: str) -> None:
+        self.say(node_channel(node), "again", {"since": self._heard[node].n})
+
+    def _hear(self, channel: str, body: bytes) -> None:
+        try:
+            notice = read(body)
+            if notice.sender != self.name:
+                self._take(channel, notice)
+        except ProtocolError as error:
+            self._hub.stats["broker unreadable"] += 1
+            log.warning("unreadable, from the broker on %s: %s", channel, error)
+
+    def _take(self, channel: str, notice: Notice) -> None:
+        if "n" in notice.head and notice.op != "beat":
+            n = notice.number("n")
+            heard = self._heard.setdefault(notice.sender, Heard(n - 1))
+            if not heard.take(n):
+                return
+        self._handle(notice)
+
+    def _handle(self, notice: Notice) -> None:
+        if (handler := self.on.get(notice.op)) is None:
+            raise ProtocolError(f"nobody knows the op {notice.op[:40]!r}")
+        handler(notice)
+
+    def _on_beat(self, notice: Notice) -> None:
+        """It is alive. One that was cut off, or has come while this one was, may have said what was not heard here."""
+        node, n = notice.sender, notice.number("last")
+        back = notice.head.get("back") is True
+        young = notice.number("age") < (self.now - self._born) * 1000
+        if (heard := self._heard.get(node)) is None:
+            missed = self._was_cut and young and n > 0
+            heard = self._heard[node] = Heard(0 if missed else n, behind=missed)
+            if missed:
+                self._ask_again(node)
+        elif back and heard.n < n:
+            heard.behind = True
+            self._ask_again(node)
+        heard.told(n)
+        if heard.behind and not back:
+            self._ask_again(node)  # the answer has been lost
+        if notice.head.get("new") is True or back:
+            self._beat()
+        self.roster.on_beat(node, notice.head, self.now)
+
+    def _on_again(self, notice: Notice) -> None:
+        kept, to = self.ring.since(notice.number("since")), node_channel(notice.sender)
+        if all(self.say(to, "kept", {"channel": one.channel}, [one.body]) for one in kept or ()):  # else it asks again
+            self.say(to, "caught up", {"last": self.ring.n, "gap": kept is None})
+
+    def _on_kept(self, notice: Notice) -> None:
+        body = notice.frame()
+        if not isinstance(body, bytes):
+            raise ProtocolError("what was kept must be binary")
+        kept, channel, heard = read(body), notice.text("channel"), self._heard.get(notice.sender)
+        if kept.sender != notice.sender:
+            raise ProtocolError("what was kept is somebody else's")
+        if heard is not None and heard.again(kept.number("n")) and (channel == EVERYONE or channel in self._channels):
+            self._hub.stats["heard again"] += 1
+            self._handle(kept)
+
+    def _on_caught_up(self, notice: Notice) -> None:
+        heard = self._heard.get(notice.sender)
+        if heard is not None and heard.behind:
+            heard.caught_up(notice.number("last"))
+            if notice.head.get("gap") is True:
+                self._missed(notice.sender)
+
+    def _missed(self, node: str) -> None:
+        self._hub.stats["broker gaps"] += 1
+        log.warning("process %s said more than it keeps while this one did not hear it: clients are told so", node)
+        self.gap()
+
+    # -- time
+
+    async def _tick(self) -> None:
+        await asyncio.sleep(SETTLE)
+        while not self.roster.may_settle:  # noqa: ASYNC110
+            await asyncio.sleep(SETTLE / 10)
+        self.roster.settle(self.now)
+        while True:
+            self._beat()
+            await asyncio.sleep(BEAT)
+            self.sweep()
+            if self.whole:
+                for node in self.roster.expired(self.now):
+                    self._forget(node, f"silent for {EXPIRY:g} s")
+
+    def _beat(self, **more: bool) -> None:
+        age = round((self.now - self._born) * 1000)
+        self.say(EVERYONE, "beat", {"last": self.ring.n, "age": age, **self.roster.beat(), **more})
+
+    def _forget(self, node: str, why: str) -> None:
+        log.info("process %s is gone: %s", node, why)
+        heard = self._heard.pop(node, None)
+        self.roster.gone(node, self.now)
+        for lost in self.lost:
+            lost(node)
+        if heard is not None and heard.behind:  # nobody can say any more what was missed
+            self._missed(node)
+
+    def changed(self, uid: UserId, how: int) -> None:
+        """A user of this process came, went, or goes on otherwise."""
+        self.roster.here(uid, how, self.now)
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self.roster.flush()
