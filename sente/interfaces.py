@@ -307,9 +307,9 @@ class BrokerLine(Protocol):
 
     def publish(self, channel: str, body: bytes, unheard: Callable[[], None] | None = None, /) -> bool:
         """Tell whoever has subscribed, which may be this line too. Waits for nothing: what is published in one turn of
-        the loop leaves together, and what cannot leave is kept, up to a limit; False: it was not taken.
+        the loop leaves together. False: it was not taken, as the line is cut.
 
-        ``unheard`` is called, if that can be known, when nobody heard it; not while the line is cut.
+        ``unheard`` is called, if that can be known, when nobody heard it.
         """
         ...
 

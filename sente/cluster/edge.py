@@ -100,7 +100,7 @@ class Edge:
         """A frame came; False: the link is none of these."""
         if (hop := self._by_link.get(link.number)) is None:
             return False
-        if not self._node.say(node_channel(hop.owner), "frame", {"hop": hop.number, "n": hop.frames.next()}, [frame]):
+        if not self._node.say(node_channel(hop.owner), "frame", {"hop": hop.number, "seq": hop.frames.next()}, [frame]):
             self._abandon(hop)
         return True
 
@@ -158,7 +158,7 @@ class Edge:
         if not hop.websocket:
             raise ProtocolError("only a WebSocket transmits")
         self._take(hop)
-        if hop.frames.take(notice.number("n")):
+        if hop.frames.take(notice.number("seq")):
             hop.link.transmit(notice.frames)
         else:
             self._abandon(hop)

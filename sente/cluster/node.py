@@ -181,7 +181,7 @@ class Node:
             log.warning("unreadable, from the broker on %s: %s", channel, error)
 
     def _take(self, channel: str, notice: Notice) -> None:
-        if "n" in notice.head and notice.op != "beat":
+        if "n" in notice.head:  # it was said surely
             n = notice.number("n")
             heard = self._heard.setdefault(notice.sender, Heard(n - 1))
             if not heard.take(n):

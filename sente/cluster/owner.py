@@ -38,7 +38,7 @@ class RemoteLink:
 
     def transmit(self, wires: Sequence[Wire]) -> None:
         """Have frames sent."""
-        self.say("frames", {"n": self.frames.next()}, wires)
+        self.say("frames", {"seq": self.frames.next()}, wires)
 
     def answer(self, head: dict[str, Any], wires: Sequence[Wire]) -> None:
         """Have the exchange answered."""
@@ -116,7 +116,7 @@ class Owner:
     def _on_frame(self, notice: Notice) -> None:
         if (link := self._links.get((notice.sender, notice.number("hop")))) is None:
             return
-        if link.frames.take(notice.number("n")):
+        if link.frames.take(notice.number("seq")):
             self._door.receive(link, notice.frame())
         else:
             link.close(1001, "a frame was lost between two processes: come back")

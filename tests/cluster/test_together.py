@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sente import Disconnected, RequestFailed, ServerSettings
-from sente.brokers.memory import MemoryBroker
+from sente.interfaces import Broker
 from tests.asgi import until
 from tests.cluster.several import client_of, several
 
@@ -14,9 +14,9 @@ both_transports = pytest.mark.parametrize("transport", ["ws", "poll"])
 
 
 @both_transports
-async def test_what_one_socket_says_reaches_the_clients_of_all(transport: Any) -> None:
+async def test_what_one_socket_says_reaches_the_clients_of_all(broker: Broker, transport: Any) -> None:
     async with (
-        several(MemoryBroker()) as app,
+        several(broker) as app,
         client_of(app, "ada", transport) as ada,
         client_of(app, "ada", transport) as too,
         client_of(app, "bob", transport) as bob,
@@ -33,8 +33,8 @@ async def test_what_one_socket_says_reaches_the_clients_of_all(transport: Any) -
 
 
 @both_transports
-async def test_requests_are_answered_wherever_they_arrive(transport: Any) -> None:
-    async with several(MemoryBroker()) as app:
+async def test_requests_are_answered_wherever_they_arrive(broker: Broker, transport: Any) -> None:
+    async with several(broker) as app:
         async with client_of(app, "ada", transport) as client:
             replies = await asyncio.gather(*(client.request("echo/say", n) for n in range(50)))
             assert replies == list(range(50))
@@ -44,8 +44,8 @@ async def test_requests_are_answered_wherever_they_arrive(transport: Any) -> Non
 
 
 @both_transports
-async def test_any_socket_asks_any_client(transport: Any) -> None:
-    async with several(MemoryBroker()) as app, client_of(app, "ada", transport) as ada:
+async def test_any_socket_asks_any_client(broker: Broker, transport: Any) -> None:
+    async with several(broker) as app, client_of(app, "ada", transport) as ada:
 
         @ada.on("add/up")
         async def add(numbers: list[int]) -> int:
@@ -64,8 +64,8 @@ async def test_any_socket_asks_any_client(transport: Any) -> None:
 
 
 @both_transports
-async def test_a_receipt_counts_all(transport: Any) -> None:
-    async with several(MemoryBroker()) as app:
+async def test_a_receipt_counts_all(broker: Broker, transport: Any) -> None:
+    async with several(broker) as app:
         async with client_of(app, "ada", transport), client_of(app, "ada", transport), client_of(app, "ada", transport):
             for chsk in app.sockets:
                 delivered = await chsk.send("ada", "news/told", 1).delivered()
@@ -73,17 +73,18 @@ async def test_a_receipt_counts_all(transport: Any) -> None:
         assert (await app.sockets[0].broadcast("news/told", 1).delivered()).clients == 0
 
 
-async def test_a_user_is_told_to_go_everywhere() -> None:
-    async with several(MemoryBroker()) as app, client_of(app, "ada") as ada, client_of(app, "ada", "poll") as too:
+async def test_a_user_is_told_to_go_everywhere(broker: Broker) -> None:
+    async with several(broker) as app, client_of(app, "ada") as ada, client_of(app, "ada", "poll") as too:
         app.sockets[2].disconnect("ada", "time is up")
         await until(lambda: sum(chsk.stats["ended disconnected"] for chsk in app.sockets) == 2)
         for client in (ada, too):
+            await until(lambda client=client: client.state.open and not client.state.first_open)
             assert await client.request("echo/say", "here again") == "here again"
 
 
-async def test_everyone_knows_who_is_there_and_one_announces_it() -> None:
+async def test_everyone_knows_who_is_there_and_one_announces_it(broker: Broker) -> None:
     seen: list[tuple[int, str, Any]] = []
-    async with several(MemoryBroker(), settings=ServerSettings(grace_ws=0.05, grace_poll=0.05)) as app:
+    async with several(broker, settings=ServerSettings(grace_ws=0.05, grace_poll=0.05)) as app:
         for number, chsk in enumerate(app.sockets):
             for what in ("open", "close"):
                 chsk.on(f"chsk/uidport-{what}")(lambda msg, n=number: seen.append((n, msg.id[13:], msg.uid)))
