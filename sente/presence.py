@@ -44,7 +44,7 @@ class Presence:
         """A client of this user came, went, or changed its transport."""
         if uid is None or before == after:
             return
-        was_there = self._is_there(uid)
+        was_there = self.is_there(uid)
         if after is not None:
             self._clients[uid, after] += 1
         if before is not None:
@@ -54,12 +54,13 @@ class Presence:
         self._snapshot = None
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)
-        if was_there != self._is_there(uid):
+        if was_there != self.is_there(uid):
             self.announce("close" if was_there else "open", uid)
         if self.told is not None:
             self.told(uid, ((uid, "ws") in self._clients) + 2 * ((uid, "poll") in self._clients))
 
-    def _is_there(self, uid: UserId) -> bool:
+    def is_there(self, uid: UserId) -> bool:
+        """Whether this user is connected now."""
         return (uid, "ws") in self._clients or (uid, "poll") in self._clients
 
     @property

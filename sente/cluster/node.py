@@ -32,6 +32,7 @@ class Node:
             "who": lambda notice: self.roster.on_who(notice.sender),
             "state": lambda notice: self.roster.on_state(notice.sender, notice.head, self.now),
             "delta": lambda notice: self.roster.on_delta(notice.sender, notice.head, self.now),
+            "told": lambda notice: self.roster.on_told(notice.sender, notice.head, self.now),
             "gone": lambda notice: self._forget(notice.sender, "stopped"),
             "again": self._on_again,
             "kept": self._on_kept,
@@ -255,6 +256,7 @@ class Node:
             if self.whole:
                 for node in self.roster.expired(self.now):
                     self._forget(node, f"silent for {EXPIRY:g} s")
+                self.roster.announce_late(self.now)
 
     def _beat(self, **more: bool) -> None:
         age = round((self.now - self._born) * 1000)

@@ -5,10 +5,10 @@ has said so. Who has missed something sees that from the count, and asks for all
 ``EXPIRY`` seconds is gone, and its users with it.
 
 That a user came or went everywhere is announced by one process: the one that a hash of the user picks of those that
-are settled, so that nobody has to be asked.
+are settled, so that nobody has to be asked. It tells the others, and what is not told in time the next one announces:
+the one that was picked may have died, or not know.
 """
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -54,16 +54,6 @@ class Process:
     """The same, while it is being told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A user came or went, everywhere."""
-
-    at: float
-    what: What
-    uid: UserId
-    announcer: str | None
-
-
 class Roster:
     """The roster of the process ``node``. Times are seconds, on any clock that goes on."""
 
@@ -76,9 +66,9 @@ class Roster:
         self._say = say
         self._me = Process(0.0, version=0)
         self._changed: dict[UserId, None] = {}
-        self._turns: deque[Turn] = deque()
+        self._told: set[UserId] = set()  # whose coming was announced, and not their going
+        self._untold: dict[UserId, float] = {}  # of whom something is to be announced, and since when
         self._now = 0.0
-        self._returning: str | None = None  # a process whose users are being merged that were forgotten before
 
     # -- this process
 
@@ -112,10 +102,19 @@ class Roster:
         return all(process.settled or node > self.node for node, process in self.others.items())
 
     def settle(self, now: float) -> None:
-        """Announce from now on, and what nobody has announced yet."""
-        self._now = now
+        """Announce from now on."""
         self._me.settled = True
-        self._take_over(lambda turn: turn.announcer is None)
+        self.announce_late(now)
+
+    @property
+    def settled(self) -> bool:
+        """Whether this process announces."""
+        return self._me.settled
+
+    @property
+    def users(self) -> Mapping[UserId, int]:
+        """The users of this process, and how each is there."""
+        return self._me.users
 
     def leave(self) -> None:
         """Announce no more: this process is about to stop."""
@@ -134,8 +133,6 @@ class Roster:
         """It is alive; who knows less of it than it has said asks. Raises ``ProtocolError``."""
         version, process = number(plain, "v", 0), self.heard(node, now)
         process.settled = plain.get("settled") is True
-        if process.settled and not self._me.settled:  # it announces what nobody could
-            self._turns = deque(turn for turn in self._turns if turn.announcer is not None)
         if process.version != version:
             self._say(node, "who", {})
 
@@ -157,10 +154,11 @@ class Roster:
         process.told.update(users)
         if plain.get("last") is True:
             told, process.told = process.told, None
-            self._returning = node if process.version is None else None
+            if not self._me.settled:  # they were there before this process: others have announced them
+                self._told.update(told)
             for uid in process.users.keys() | told.keys():
                 self._put(process, uid, told.get(uid, 0))
-            self._returning, process.version = None, version
+            process.version = version
 
     def on_delta(self, node: str, plain: Mapping[str, Any], now: float) -> None:
         """Who came and went. Raises ``ProtocolError``."""
@@ -172,14 +170,18 @@ class Roster:
         elif process.version is None or process.version < version:
             self._say(node, "who", {})
 
+    def on_told(self, node: str, plain: Mapping[str, Any], now: float) -> None:
+        """It has announced that a user came, or went. Raises ``ProtocolError``."""
+        self.heard(node, now)
+        self._tell(check_uid(plain.get("uid")), "open" if plain.get("what") == "open" else "close")
+
     def gone(self, node: str, now: float) -> None:
-        """It has said goodbye, or was silent for too long: its users are gone, and what it did not announce is."""
+        """It has said goodbye, or was silent for too long: its users are gone."""
         self._now = now
         process = self.others.pop(node, None)
         if process is not None:
             for uid in list(process.users):
                 self._put(process, uid, 0)
-            self._take_over(lambda turn: turn.announcer == node and turn.at >= process.heard - BEAT)
 
     def expired(self, now: float) -> list[str]:
         """Those that were silent for too long."""
@@ -204,33 +206,46 @@ class Roster:
                 self.everywhere.change(uid, transport, None)
 
     def _turned(self, what: What, uid: UserId) -> None:
-        announcer = self._announcer(uid)
-        while self._turns and self._turns[0].at < self._now - EXPIRY - 2 * BEAT:
-            self._turns.popleft()
-        self._turns.append(Turn(self._now, what, uid, announcer))
-        if announcer == self.node:
-            self._announce(what, uid)
+        self._look(uid)
+        if uid in self._untold and self._ranked(repr(uid))[:1] == [self.node]:
+            self._announce_now(uid)
 
-    def _announcer(self, uid: UserId) -> str | None:
-        """Which process announces it. One that returns does not know that its users were thought gone."""
-        return self.pick(repr(uid), self._returning)
+    def _tell(self, uid: UserId, what: What) -> None:
+        (self._told.add if what == "open" else self._told.discard)(uid)
+        self._look(uid)
 
-    def pick(self, what: str, without: str | None = None) -> str | None:
+    def _look(self, uid: UserId) -> None:
+        """Is there something to announce of this user?"""
+        if self.everywhere.is_there(uid) == (uid in self._told):
+            self._untold.pop(uid, None)
+        else:
+            self._untold.setdefault(uid, self._now)
+
+    def _announce_now(self, uid: UserId) -> None:
+        what: What = "open" if self.everywhere.is_there(uid) else "close"
+        self._tell(uid, what)
+        self._announce(what, uid)
+        self._say(None, "told", {"uid": uid, "what": what})
+
+    def announce_late(self, now: float) -> None:
+        """Announce what nobody has told in time: the first whose turn it was has none, each after it two beats more."""
+        self._now = now
+        for uid, since in list(self._untold.items()):
+            ranked = self._ranked(repr(uid))
+            if self.node in ranked and now >= since + 2 * BEAT * ranked.index(self.node):
+                self._announce_now(uid)
+
+    def pick(self, what: str) -> str | None:
         """The process of those that are settled that a hash of ``what`` picks, the same at each of them. When one comes
         or goes, nothing is picked anew but what it picks up or leaves."""
-        settled = [node for node, process in self.others.items() if process.settled and node != without]
+        return next(iter(self._ranked(what)), None)
+
+    def _ranked(self, what: str) -> list[str]:
+        settled = [node for node, process in self.others.items() if process.settled]
         if self._me.settled:
             settled.append(self.node)
         key = crc32(what.encode())
-        return max(settled, key=lambda node: (_mixed(key, node), node), default=None)
-
-    def _take_over(self, of: Callable[[Turn], bool]) -> None:
-        """Announce what falls to this process now, if it is still so."""
-        there = self.everywhere.connected_uids.any
-        latest = {turn.uid: turn for turn in self._turns if of(turn)}
-        for uid, turn in latest.items():
-            if (uid in there) == (turn.what == "open") and self._announcer(uid) == self.node:
-                self._announce(turn.what, uid)
+        return sorted(settled, key=lambda node: (_mixed(key, node), node), reverse=True)
 
 
 def _mixed(key: int, node: str) -> int:
