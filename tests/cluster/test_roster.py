@@ -1,14 +1,16 @@
 """Who is there: several rosters over a line that loses what is on its way to whoever is cut off."""
 
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sente.cluster.roster import BEAT, EXPIRY, Roster
+from sente.cluster.roster import BEAT, CHUNK, EXPIRY, Roster
+from sente.errors import ProtocolError
 
 USERS = ("ada", "bob", 7)
 
@@ -19,6 +21,7 @@ class World:
     def __init__(self, names: str) -> None:
         self.now = 0.0
         self.rosters: dict[str, Roster] = {}
+        self.born: dict[str, float] = {}
         self.cut: set[str] = set()
         self.ways: dict[tuple[str, str], deque[tuple[str, Any]]] = {}
         self.announced: list[tuple[str, str, Any, set[str]]] = []
@@ -34,7 +37,8 @@ class World:
             self.say(name, to, op, head)
 
         self.rosters[name] = Roster(name, announce, say)
-        self.beat(name)
+        self.born[name] = self.now
+        self.beat(name, back=True)
 
     def say(self, name: str, to: str | None, op: str, head: Mapping[str, Any]) -> None:
         if name in self.rosters and name not in self.cut:
@@ -99,7 +103,7 @@ class World:
         while self.now < until:
             self.now += BEAT / 4
             for name, roster in self.rosters.items():
-                if not roster.settled and roster.may_settle:
+                if not roster.settled and roster.may_settle and self.now >= self.born[name] + BEAT / 2:
                     roster.settle(self.now)
                 if self.now % BEAT == 0:
                     self.beat(name)
@@ -134,13 +138,69 @@ def agrees(world: World) -> None:
         assert last == ("open" if uid in ws | poll else "close") or not witnesses, world.announced
 
 
+def test_a_new_process_does_not_announce_who_was_there_before() -> None:
+    world = World("ab")
+    world.wait(2 * BEAT)
+    world.user("a", "ada", 1)
+    world.wait(BEAT)
+    world.start("c")
+    world.wait(EXPIRY)
+    assert [(what, uid) for _, what, uid, _ in world.announced] == [("open", "ada")]
+    agrees(world)
+
+
+def test_who_has_missed_a_change_asks_for_all() -> None:
+    world = World("ab")
+    world.wait(2 * BEAT)
+    world.cut_off("b")
+    world.user("a", "ada", 1)
+    world.cut.discard("b")  # which does not know that it was cut off
+    world.user("a", "bob", 2)
+    while world.deliver():
+        pass
+    agrees(world)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [{}, {"v": 1, "users": 3}, {"v": -1, "users": []}, {"v": 1, "users": [["ada"]]}, {"v": 1, "users": [["ada", 4]]},
+     {"v": 1, "users": [[1.5, 1]]}, {"v": 1, "users": [[True, 1]]}],
+)  # fmt: skip
+def test_what_is_no_change_is_refused(plain: Any) -> None:
+    roster = World("a").rosters["a"]
+    for hear in (roster.on_delta, roster.on_state):
+        with pytest.raises(ProtocolError):
+            hear("b", plain, 0.0)
+
+
+def test_many_users_are_told_in_parts() -> None:
+    world = World("a")
+    for uid in range(2 * CHUNK + 1):
+        world.rosters["a"].here(uid, 1, 0.0)
+    world.rosters["a"].flush()
+    world.start("b")
+    world.wait(BEAT)
+    assert len(world.rosters["b"].everywhere.connected_uids.ws) == 2 * CHUNK + 1
+
+
+def test_each_process_is_picked_for_as_many() -> None:
+    world = World("abcd")
+    world.wait(4 * BEAT)
+    picked = Counter(world.rosters["a"].pick(repr(uid)) for uid in range(4_000))
+    assert min(picked.values()) > 700
+    world.rosters["a"].gone("d", world.now)
+    moved = sum(world.rosters["a"].pick(repr(uid)) != world.rosters["b"].pick(repr(uid)) for uid in range(4_000))
+    assert moved == picked["d"]
+
+
+names = st.sampled_from("abcdef")  # of which d, e, f begin later: a name is never used again
 steps = st.one_of(
-    st.tuples(st.just("user"), st.sampled_from("abc"), st.sampled_from(USERS), st.integers(0, 3)),
+    st.tuples(st.just("user"), names, st.sampled_from(USERS), st.integers(0, 3)),
     st.tuples(st.just("deliver"), st.integers(0, 5)),
-    st.tuples(st.just("cut_off"), st.sampled_from("abc")),
-    st.tuples(st.just("heal"), st.sampled_from("abc")),
-    st.tuples(st.just("crash"), st.sampled_from("abc")),
-    st.tuples(st.just("start"), st.sampled_from("abc")),
+    st.tuples(st.just("cut_off"), names),
+    st.tuples(st.just("heal"), names),
+    st.tuples(st.just("crash"), names),
+    st.tuples(st.just("start"), names),
     st.tuples(st.just("wait"), st.sampled_from([BEAT / 2, BEAT, EXPIRY, 2 * EXPIRY])),
 )
 
@@ -155,7 +215,11 @@ def test_after_any_sequence_quiet_for_a_while_all_know_who_is_there(sequence: li
         running, cut = name in world.rosters, name in world.cut
         if what in ("user", "cut_off") and not (running and not (cut and what == "cut_off")):
             continue
-        if (what == "heal" and not cut) or (what == "crash" and not running) or (what == "start" and running):
+        if (
+            (what == "heal" and not cut)
+            or (what == "crash" and not running)
+            or (what == "start" and name in world.born)
+        ):
             continue
         getattr(world, what)(*args)
     for name in list(world.cut):
