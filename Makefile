@@ -86,7 +86,7 @@ clean: ## remove everything that was installed or built here
 	mkdir -p .make && touch $@
 
 .make/dev: .venv/bin/pip pyproject.toml js/node_modules/.package-lock.json
-	scripts/debian-packages chromium nginx
+	scripts/debian-packages chromium nginx redis nats
 	echo "==> Installing the package with the tools for development"
 	$(PIP_INSTALL) --editable '.[dev]'
 	mkdir -p .make && touch .make/demo $@

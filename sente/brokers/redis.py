@@ -77,8 +77,10 @@ class _RedisLine(Line):
                 tasks.create_task(self._hear(hears))
                 tasks.create_task(self._say(hears, says))
         finally:
-            await hears.disconnect(nowait=True)
-            await says.disconnect(nowait=True)
+            for connection in (hears, says):
+                if (writer := connection._writer) is not None:
+                    writer.transport.abort()  # what still waits in it is said again, or was given up
+                await connection.disconnect(nowait=True)
 
     def _connection(self) -> Connection:
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]

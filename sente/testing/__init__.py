@@ -2,6 +2,7 @@
 
 from sente.testing.binder import check_binder
 from sente.testing.books import assert_no_loss, assert_ordered
+from sente.testing.broker import check_broker
 from sente.testing.clock import FakeClock
 from sente.testing.faults import GOOD, Cut, Delay, Fault, Faults, Jump, Plan, Repeat, Script, Silence, Slow
 from sente.testing.packers import check_packer
@@ -32,6 +33,7 @@ __all__ = [
     "assert_no_loss",
     "assert_ordered",
     "check_binder",
+    "check_broker",
     "check_packer",
     "check_registry",
 ]

@@ -17,6 +17,7 @@ class Server:
 
     def __init__(self, command: Sequence[str], port: int) -> None:
         self.port = port
+        self.name = Path(command[0]).name.partition("-")[0]
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -131,7 +131,7 @@ def agrees(world: World) -> None:
     poll = {uid for uid, how in world.there.items() if how & 2}
     for roster in world.rosters.values():
         uids = roster.everywhere.connected_uids
-        assert (uids.ws, uids.poll) == (ws, poll)
+        assert (set(uids.ws), set(uids.poll)) == (ws, poll)
     for uid in USERS:
         announced = [(what, witnesses) for _, what, of, witnesses in world.announced if of == uid]
         last, witnesses = announced[-1] if announced else ("close", {"all"})
