@@ -4,6 +4,7 @@ from sente.channel_socket import ChannelSocket
 from sente.client import Change, Client, ClientState, Closed, Event
 from sente.dispatch import Message
 from sente.errors import (
+    BrokerError,
     ConfigError,
     Disconnected,
     EventError,
@@ -20,12 +21,13 @@ from sente.errors import (
     UnpackError,
 )
 from sente.events import EventContract, EventRegistry, latest
-from sente.interfaces import ANONYMOUS, HandlerBinder, Packer, Registry, Request
+from sente.interfaces import ANONYMOUS, Broker, HandlerBinder, Packer, Registry, Request
 from sente.packers.handlers import TypeHandler
 from sente.presence import ConnectedUids
 from sente.protocol.contract import ContractDifference
 from sente.protocol.rates import Rates
 from sente.protocol.settings import AckPolicy, ClientSettings, Limits, ServerSettings
+from sente.publisher import Publisher
 from sente.receipts import Delivered, Receipt
 from sente.security import allow_origin, csrf_token, valid_csrf_token
 from sente.stats import Gauges, Stats
@@ -38,6 +40,8 @@ from sente.values import Char, Extension, Keyword, Symbol, TaggedValue, Uri
 __all__ = [
     "ANONYMOUS",
     "AckPolicy",
+    "Broker",
+    "BrokerError",
     "Change",
     "ChannelSocket",
     "Char",
@@ -67,6 +71,7 @@ __all__ = [
     "PackError",
     "Packer",
     "ProtocolError",
+    "Publisher",
     "Rates",
     "Receipt",
     "Refusal",

@@ -112,7 +112,7 @@ class Admission:
     def _owner(self, connection: Connection, head: Head) -> Client:
         client = self._hub.sessions.find(head.session)
         if client is None or client.client_id != connection.client_id:
-            raise Rejected(410, "this session is gone: say hello again")
+            raise Rejected(410, self._hub.strange(head.session))
         return client
 
     async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:

@@ -15,14 +15,14 @@ from sente.errors import ConfigError, Rejected
 from sente.events import EventContract
 from sente.hub import Hub
 from sente.inspector import Inspector
-from sente.interfaces import Anonymous, Broker, EventObject, Packer, Receive, Registry, Request, Scope, Send, UserId
+from sente.interfaces import Broker, Packer, Receive, Registry, Request, Scope, Send, UserId
+from sente.outgoing import Outgoing
 from sente.packers.handlers import TypeHandler
 from sente.packers.negotiation import Packers, classic_packer
 from sente.packers.negotiation import packers as named_packers
 from sente.presence import ConnectedUids
 from sente.protocol.settings import ServerSettings
 from sente.reauth import Renewals
-from sente.receipts import Receipt
 from sente.security import Hook, Security, csrf_token, session_uid
 from sente.sending import Sending
 from sente.signatures import Handles, Replies
@@ -46,7 +46,7 @@ OnReject: TypeAlias = Callable[[Connection, Rejected], Refusal | Awaitable[Refus
 Csrf: TypeAlias = bool | Callable[[Connection, str | None], bool | Awaitable[bool]]
 
 
-class ChannelSocket:
+class ChannelSocket(Outgoing):
     """Realtime events between a server and its users' clients, over WebSocket or long-polling.
 
     It is an ASGI application that answers at any path it is put at; under FastAPI use
@@ -186,88 +186,6 @@ class ChannelSocket:
     def on_error(self, hook: ErrorHook | None) -> None:
         self._dispatcher.on_error = hook
 
-    # -- events out
-
-    @overload
-    def send(
-        self, uid: UserId | Anonymous, event: EventContract[D], data: D, *, flush: bool = ..., form: str | None = ...
-    ) -> Receipt: ...
-    @overload
-    def send(
-        self, uid: UserId | Anonymous, event: EventObject, *, flush: bool = ..., form: str | None = ...
-    ) -> Receipt: ...
-    @overload
-    def send(
-        self, uid: UserId | Anonymous, event: str, data: Any = ..., *, flush: bool = ..., form: str | None = ...
-    ) -> Receipt: ...
-    def send(
-        self, uid: UserId | Anonymous, event: Any, data: Any = None, *, flush: bool = False, form: str | None = None
-    ) -> Receipt:
-        """Send an event to all clients of a user; safe from any thread, and nothing to await.
-
-        It leaves with others of the next 30 ms (WebSocket) or 100 ms (polling), or at once with ``flush``. A client
-        that is away for a moment gets it when it is back. ``form``: ``"json"``, ``"transit"`` or ``"msgpack"``, for
-        clients that speak ``auto`` and read that. With ``events`` an object of an event's class is both id and data:
-        ``chsk.send(uid, Said(text="hi"))``.
-
-        Raises:
-            EventError: the registry has no such event, or the data is not of its type; nothing is sent.
-            PackError: ``data`` cannot be packed; nothing is sent.
-            ConfigError: the id is not ``namespace/name``, or the ChannelSocket is not running.
-        """
-        if uid is None:
-            raise ConfigError("send(None, ...): to reach the clients without a user, send to ANONYMOUS")
-        return self._sending.send(None if isinstance(uid, Anonymous) else uid, event, data, flush=flush, form=form)
-
-    @overload
-    def broadcast(self, event: EventContract[D], data: D, *, flush: bool = ..., form: str | None = ...) -> Receipt: ...
-    @overload
-    def broadcast(self, event: EventObject, *, flush: bool = ..., form: str | None = ...) -> Receipt: ...
-    @overload
-    def broadcast(self, event: str, data: Any = ..., *, flush: bool = ..., form: str | None = ...) -> Receipt: ...
-    def broadcast(self, event: Any, data: Any = None, *, flush: bool = False, form: str | None = None) -> Receipt:
-        """Send an event to every client, like ``send``."""
-        return self._sending.broadcast(event, data, flush=flush, form=form)
-
-    @overload
-    async def request(
-        self,
-        client_id: str,
-        event: Request[R],
-        *,
-        timeout: float | None = ...,
-        form: str | None = ...,
-        idempotent: bool | None = ...,
-    ) -> R: ...
-    @overload
-    async def request(
-        self,
-        client_id: str,
-        event: str,
-        data: Any = ...,
-        *,
-        timeout: float | None = ...,
-        form: str | None = ...,
-        idempotent: bool | None = ...,
-    ) -> Any: ...
-    async def request(self, client_id: str, event: Any, data: Any = None, **options: Any) -> Any:
-        """Ask one client, of those with that id who said hello last; ``msg.request`` asks who sent the message.
-
-        ``idempotent``: handling it twice does no harm, so it is asked again in the client's next session if this one
-        ends before the reply came. Default: as its event says.
-
-        Raises:
-            RequestTimeout, RequestFailed: no reply came within ``timeout`` seconds, by default those of the event's
-                ``deadline``, else 8; the client answered with an error.
-            EventError: the event, or its reply, is not what the registry says.
-            Disconnected: no such client, it is one of Sente's own, or its session ended before the reply came.
-        """
-        return await self._hub.questions.request(client_id, event, data, **options)
-
-    def disconnect(self, uid: UserId | Anonymous, reason: str = "disconnected by the server") -> None:
-        """End every session of a user. Its clients connect anew, and are asked again who they are."""
-        self._sending.disconnect(None if isinstance(uid, Anonymous) else uid, reason)
-
     # -- who is there
 
     @property
@@ -278,10 +196,6 @@ class ChannelSocket:
     def presence(self) -> AsyncIterator[ConnectedUids]:
         """Who is connected, to any process, now and after each change: ``async for uids in chsk.presence(): ...``."""
         return (self._cluster or self._hub).presence.changes()
-
-    async def online(self, uid: UserId) -> bool:
-        """Whether a user is connected, to any process."""
-        return uid in (self._cluster or self._hub).presence.connected_uids.any
 
     @property
     def stats(self) -> Stats:

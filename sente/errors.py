@@ -186,3 +186,11 @@ class OutboxFull(SenteError):
     >>> issubclass(OutboxFull, SenteError)
     True
     """
+
+
+class BrokerError(SenteError):
+    """The broker that joins processes cannot be reached, and that matters.
+
+    >>> issubclass(BrokerError, SenteError)
+    True
+    """

@@ -21,6 +21,7 @@ from sente.memory import Memory
 from sente.packers.negotiation import Spoken
 from sente.peers import AnyClient, Peers
 from sente.presence import Presence
+from sente.processes import GONE, strange, warn_of_workers
 from sente.protocol.actions import (
     Answer,
     Arrived,
@@ -70,8 +71,8 @@ class Hub:
         self.started = False
         """Whether there is a loop to run on."""
         self.stats: Counter[str] = Counter()
-        self.node = ""
-        """The name of this process among others, if there are any."""
+        self.node = secrets.token_urlsafe(12)
+        """The name of this process among others: the first word of its sessions' tokens."""
         self.serve: Callable[[UserId, str], Awaitable[None]] | None = None
         """Called with a user and a client-id before a client is let in: others are told what is said to them here."""
         self.leaving: Callable[[], None] | None = None
@@ -125,14 +126,17 @@ class Hub:
         self.started = True
 
     def _new_sessions(self, now: float) -> Sessions:
-        prefix = f"{self.node}." if self.node else ""
         return Sessions(
             self.settings,
-            lambda: prefix + secrets.token_urlsafe(24),
+            lambda: f"{self.node}.{secrets.token_urlsafe(24)}",
             now,
             self._versions.tell,
-            alone=not self.node,
+            alone=self.serve is None,
         )
+
+    def strange(self, token: str) -> str:
+        """Why there is no such session here: what its client is told."""
+        return strange(token, self.node) if self.serve is None else GONE
 
     def announce(self, what: Literal["open", "close"], uid: UserId) -> None:
         """A user came, or went."""
@@ -140,7 +144,8 @@ class Hub:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run in the loop at hand."""
+        """Run in the loop at hand, with no other process."""
+        warn_of_workers()
         self.start()
         try:
             yield

@@ -36,6 +36,7 @@ DRIVER |= {
     "asking",
     "binding",
     "cluster",
+    "processes",
     "questions",
     "receipts",
     "reauth",

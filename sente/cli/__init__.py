@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from sente.cli import bench, contract, types
+from sente.cli import bench, contract, send, types
 from sente.errors import ConfigError
 from sente.transports.script import FILE as CLIENT
 
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bench.add_to(commands)
     contract.add_to(commands)
     types.add_to(commands)
+    send.add_to(commands)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:

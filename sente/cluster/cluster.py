@@ -55,13 +55,21 @@ class Cluster:
         self._typed = typed
         self._letters = letters
         self._classic = classic
+        self._doors: tuple[Admission, ClassicClients] | None = None
         self._edge: Edge
         self._node: Node
+        self.announces = True
+        """Whether this process may be the one that announces who came and went: not if it serves nobody."""
 
     def gates(self, door: Admission, classic: ClassicClients) -> tuple[Gate, ClassicGate]:
         """The gates in front of these doors."""
         self._doors = door, classic
         return ClusterGate(door, lambda: self._edge), ClusterClassicGate(classic, lambda: self._edge)
+
+    @property
+    def unsaid(self) -> int | None:
+        """How many events the broker has not been given yet; ``None``: it is there."""
+        return None if self._node.whole else self._node.ring.unsaid
 
     @property
     def presence(self) -> Presence:
@@ -72,9 +80,10 @@ class Cluster:
     async def running(self) -> AsyncIterator[None]:
         """Run the hub, and be one of many. Raises as ``Broker.connect``."""
         hub = self._hub
-        node = self._node = Node(hub, self._broker, hub.announce)
+        node = self._node = Node(hub, self._broker, hub.announce, announces=self.announces)
         self._edge = Edge(node, hub)
-        Owner(node, *self._doors, self._classic)
+        if self._doors is not None:
+            Owner(node, *self._doors, self._classic)
         Elsewhere(node, hub, self._letters)
         self._sending.afar = Fanout(node, hub, self._sending, self._letters, self._typed)
         hub.node, hub.serve, hub.leaving = node.name, self._serve, self._leave

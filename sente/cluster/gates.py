@@ -8,6 +8,7 @@ from sente.cluster.edge import Edge, OwnerGone
 from sente.cluster.hops import write_opening
 from sente.errors import Rejected
 from sente.interfaces import Packer, Wire
+from sente.processes import GONE
 from sente.protocol.greeting import Head, Hello
 from sente.protocol.settings import ServerSettings
 from sente.transports.asgi import Connection
@@ -49,7 +50,7 @@ class ClusterGate:
         try:
             await edge.open(owner, "exchange", link, {"opening": write_opening(head)}, frames)
         except OwnerGone:
-            raise Rejected(410, "this session is gone: say hello again") from None
+            raise Rejected(410, GONE) from None
 
     def receive(self, link: ServerLink, frame: Wire) -> None:
         """A frame came on a WebSocket."""

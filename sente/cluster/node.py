@@ -24,7 +24,9 @@ class Node:
     """The others hear ``say``; what they say is handed to whoever has put itself ``on`` its op. Made anew at each
     start, with a name that nobody else has and nobody can guess."""
 
-    def __init__(self, hub: Hub, broker: Broker, announce: Callable[[What, UserId], None]) -> None:
+    def __init__(
+        self, hub: Hub, broker: Broker, announce: Callable[[What, UserId], None], *, announces: bool = True
+    ) -> None:
         self.name = secrets.token_urlsafe(12)
         self.roster = Roster(self.name, announce, self._say_to)
         self.on: dict[str, Callable[[Notice], None]] = {
@@ -50,6 +52,7 @@ class Node:
         self.ring = Ring()
         self._hub = hub
         self._broker = broker
+        self._announces = announces
         self._line: BrokerLine | None = None
         self._heard: dict[str, Heard] = {}
         self._channels: dict[str, float] = {}  # subscribed, and when
@@ -65,6 +68,8 @@ class Node:
         """Say that this process is there. It serves its own clients also while the broker is not. Raises as
         ``Broker.connect``."""
         self._born = self._since = self.now
+        if not self._announces:
+            self.roster.leave()
         self._line = await self._broker.connect(self._hear, self._state)
         if not self.whole:
             log.warning("the broker %s is not there yet: other processes do not hear from this one", self._broker.name)
@@ -245,10 +250,11 @@ class Node:
     # -- time
 
     async def _tick(self) -> None:
-        await asyncio.sleep(SETTLE)
-        while not self.roster.may_settle:  # noqa: ASYNC110
-            await asyncio.sleep(SETTLE / 10)
-        self.roster.settle(self.now)
+        if self._announces:
+            await asyncio.sleep(SETTLE)
+            while not self.roster.may_settle:  # noqa: ASYNC110
+                await asyncio.sleep(SETTLE / 10)
+            self.roster.settle(self.now)
         while True:
             self._beat()
             await asyncio.sleep(BEAT)

@@ -46,6 +46,11 @@ class Ring:
         """From now on all leaves again; those who hear it are about to ask for what did not."""
         self._cut = None
 
+    @property
+    def unsaid(self) -> int:
+        """How many have not left."""
+        return 0 if self._cut is None else self.n - self._cut
+
     def take(self, channel: str, body: bytes, n: int, now: float) -> bool:
         """Keep what is number ``n``, the next; False: there is no room until the broker is back."""
         while self._kept and (len(self._kept) >= self._items or self._size + len(body) > self._limit):

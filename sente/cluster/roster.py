@@ -33,6 +33,9 @@ CHUNK = 2_000
 TRANSPORTS: tuple[tuple[int, TransportName], ...] = ((1, "ws"), (2, "poll"))
 """The bits that say how a user is there."""
 
+TOLD = 4
+"""The bit that says that it was announced, where all users are named: who is new does not announce them again."""
+
 What = Literal["open", "close"]
 Say = Callable[[str | None, str, Mapping[str, Any]], None]
 """Called with a process, ``None`` for all, with an op, and with what it says."""
@@ -46,8 +49,8 @@ class Process:
     """When it was heard last."""
     version: int | None = None
     """How often it had said who came and went when this was true; ``None``: it has not said who is there."""
-    settled: bool = False
-    """Whether it announces."""
+    settled: bool | None = False
+    """Whether it announces; ``None``: it will not."""
     users: dict[UserId, int] = field(default_factory=dict)
     """How each user is there, by the bits of ``TRANSPORTS``."""
     told: dict[UserId, int] | None = None
@@ -99,7 +102,7 @@ class Roster:
     def may_settle(self) -> bool:
         """Whether it is this process's turn: of several new ones each waits for those before it, by name, so that what
         happened before anybody was settled is announced once."""
-        return all(process.settled or node > self.node for node, process in self.others.items())
+        return all(process.settled is not False or node > self.node for node, process in self.others.items())
 
     def settle(self, now: float) -> None:
         """Announce from now on."""
@@ -109,7 +112,7 @@ class Roster:
     @property
     def settled(self) -> bool:
         """Whether this process announces."""
-        return self._me.settled
+        return self._me.settled is True
 
     @property
     def users(self) -> Mapping[UserId, int]:
@@ -117,8 +120,8 @@ class Roster:
         return self._me.users
 
     def leave(self) -> None:
-        """Announce no more: this process is about to stop."""
-        self._me.settled = False
+        """Announce no more: this process is about to stop, or serves nobody."""
+        self._me.settled = None
 
     # -- the others
 
@@ -132,14 +135,16 @@ class Roster:
     def on_beat(self, node: str, plain: Mapping[str, Any], now: float) -> None:
         """It is alive; who knows less of it than it has said asks. Raises ``ProtocolError``."""
         version, process = number(plain, "v", 0), self.heard(node, now)
-        process.settled = plain.get("settled") is True
+        settled = plain.get("settled")
+        process.settled = settled if isinstance(settled, bool) else None
         if process.version != version:
             self._say(node, "who", {})
 
     def on_who(self, node: str) -> None:
         """It asks who is here."""
         self.flush()
-        parts = list(_parts(list(self._me.users.items()))) or [[]]
+        users = [(uid, how | (TOLD if uid in self._told else 0)) for uid, how in self._me.users.items()]
+        parts = list(_parts(users)) or [[]]
         for at, part in enumerate(parts):
             last = at == len(parts) - 1
             self._say(node, "state", {"first": at == 0, "last": last, "v": self._me.version, "users": part})
@@ -154,10 +159,10 @@ class Roster:
         process.told.update(users)
         if plain.get("last") is True:
             told, process.told = process.told, None
-            if not self._me.settled:  # they were there before this process: others have announced them
-                self._told.update(told)
+            if not self.settled:  # who is settled knows better than one that was cut off
+                self._told.update(uid for uid, how in told.items() if how & TOLD)
             for uid in process.users.keys() | told.keys():
-                self._put(process, uid, told.get(uid, 0))
+                self._put(process, uid, told.get(uid, 0) & ~TOLD)
             process.version = version
 
     def on_delta(self, node: str, plain: Mapping[str, Any], now: float) -> None:
@@ -165,7 +170,7 @@ class Roster:
         users, version, process = _users(plain), number(plain, "v", 1), self.heard(node, now)
         if process.version == version - 1:
             for uid, how in users:
-                self._put(process, uid, how)
+                self._put(process, uid, how & ~TOLD)
             process.version = version
         elif process.version is None or process.version < version:
             self._say(node, "who", {})
@@ -265,7 +270,7 @@ def _users(plain: Mapping[str, Any]) -> Collection[tuple[UserId, int]]:
         raise ProtocolError("users must be a list")
     found: list[tuple[UserId, int]] = []
     for entry in users:
-        if not isinstance(entry, list) or len(entry) != 2 or type(entry[1]) is not int or not 0 <= entry[1] <= 3:
-            raise ProtocolError("a user is [uid, 0 to 3]")
+        if not isinstance(entry, list) or len(entry) != 2 or type(entry[1]) is not int or not 0 <= entry[1] <= 7:
+            raise ProtocolError("a user is [uid, 0 to 7]")
         found.append((check_uid(entry[0]), entry[1]))
     return found

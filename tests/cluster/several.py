@@ -34,7 +34,7 @@ async def several(broker: Broker, count: int = 3, **options: Any) -> AsyncIterat
     """So many sockets of one application, with this broker between them."""
     async with AsyncExitStack() as stack:
         sockets = [ChannelSocket(user_id=user_of, broker=broker, **options) for _ in range(count)]
-        for chsk in sockets:
+        for chsk in sockets if "events" not in options else ():
 
             @chsk.on("echo/say")
             async def echo(msg: Any) -> Any:
@@ -44,6 +44,7 @@ async def several(broker: Broker, count: int = 3, **options: Any) -> AsyncIterat
             async def whoami(msg: Any) -> str:
                 return str(msg.client_id)
 
+        for chsk in sockets:
             await stack.enter_async_context(chsk)
         yield RoundRobin(sockets)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sente.cluster.roster import BEAT, CHUNK, EXPIRY, Roster
@@ -163,7 +163,7 @@ def test_who_has_missed_a_change_asks_for_all() -> None:
 
 @pytest.mark.parametrize(
     "plain",
-    [{}, {"v": 1, "users": 3}, {"v": -1, "users": []}, {"v": 1, "users": [["ada"]]}, {"v": 1, "users": [["ada", 4]]},
+    [{}, {"v": 1, "users": 3}, {"v": -1, "users": []}, {"v": 1, "users": [["ada"]]}, {"v": 1, "users": [["ada", 8]]},
      {"v": 1, "users": [[1.5, 1]]}, {"v": 1, "users": [[True, 1]]}],
 )  # fmt: skip
 def test_what_is_no_change_is_refused(plain: Any) -> None:
@@ -205,6 +205,9 @@ steps = st.one_of(
 )
 
 
+# What was found, and is not found at each run.
+@example([("user", "b", "ada", 1), ("wait", 1.0), ("user", "a", "ada", 1), ("crash", "b")], False)
+@example([("user", "c", "ada", 1), ("wait", 1.0), ("cut_off", "c"), ("wait", 6.0)], False)
 @given(st.lists(steps, max_size=40), st.booleans())
 def test_after_any_sequence_quiet_for_a_while_all_know_who_is_there(sequence: list[Any], settled: bool) -> None:
     world = World("abc")
