@@ -18,7 +18,7 @@ from sente.transports.gate import ServerLink
 PATIENCE = 5.0
 """Seconds that an owner has to take a link; then its client is told to come back."""
 
-COME_BACK = "retry_after=1000"
+COME_BACK = "retry_after=500"
 """What it is told: milliseconds."""
 
 
@@ -55,6 +55,7 @@ class Edge:
             "close": self._on_close,
         }
         node.lost.append(self.let_go)
+        node.depends_on = lambda: {hop.owner for hop in self._hops.values()}
 
     def owner_of(self, token: str | None) -> str | None:
         """The other process that a session belongs to, as its token says; ``None``: it is one of this process, or of
@@ -82,10 +83,10 @@ class Edge:
         websocket = link.connection.scope["type"] == "websocket"
         hop = Hop(next(self._numbers), owner, link, websocket, taken)
         says = {"hop": hop.number, "kind": kind, "connection": write_connection(link.connection), **head}
-        gone = partial(_settle, taken, OwnerGone())
+        unheard = partial(self._unheard, owner, taken)
         self._hops[hop.number] = hop
         try:
-            if not self._node.say(node_channel(owner), "open", says, frames, gone):
+            if not self._node.say(node_channel(owner), "open", says, frames, unheard):
                 raise Rejected(503, COME_BACK)
             async with asyncio.timeout(PATIENCE):
                 await taken
@@ -95,6 +96,9 @@ class Edge:
         except BaseException:
             self._drop(hop, "lost")
             raise
+
+    def _unheard(self, owner: str, taken: asyncio.Future[None]) -> None:
+        _settle(taken, OwnerGone() if self._node.is_gone(owner) else Rejected(503, COME_BACK))
 
     def receive(self, link: ServerLink, frame: Wire) -> bool:
         """A frame came; False: the link is none of these."""

@@ -1,8 +1,10 @@
 """This process as one of many: its line to the others, its beat, and who says what to whom."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from sente.cluster.notices import EVERYONE, Notice, node_channel, read, write
@@ -15,6 +17,13 @@ from sente.interfaces import Broker, BrokerLine, UserId, Wire
 
 SETTLE = 0.5
 """Seconds after which a new process takes part in announcing: by then the others have said who is there."""
+
+PROBE = 0.5
+"""Seconds from one probe to the next of a process that this one depends on."""
+
+SUSPICION = 1.0
+"""Seconds for which nobody must hear what is said to a process until it is taken for gone: it may be coming back to
+the broker."""
 
 FRESH = 30.0
 """Seconds that a channel is heard at least: a client that is being let in is served only when its checks are done."""
@@ -31,6 +40,7 @@ class Node:
         self.roster = Roster(self.name, announce, self._say_to)
         self.on: dict[str, Callable[[Notice], None]] = {
             "beat": self._on_beat,
+            "probe": lambda _: None,
             "who": lambda notice: self.roster.on_who(notice.sender),
             "state": lambda notice: self.roster.on_state(notice.sender, notice.head, self.now),
             "delta": lambda notice: self.roster.on_delta(notice.sender, notice.head, self.now),
@@ -45,6 +55,8 @@ class Node:
         """Called with a process that is gone; ``None``: nobody can be reached, or what was under way is lost."""
         self.gap: Callable[[], None] = lambda: None
         """Called when something was said that this process has missed for good."""
+        self.depends_on: Callable[[], Collection[str]] = lambda: ()
+        """Which processes to probe."""
         self.sweep: Callable[[], None] = lambda: None
         """Called with each beat, to ``serve_only`` what is wanted."""
         self.whole = False
@@ -56,9 +68,10 @@ class Node:
         self._line: BrokerLine | None = None
         self._heard: dict[str, Heard] = {}
         self._channels: dict[str, float] = {}  # subscribed, and when
+        self._suspects: dict[str, float] = {}  # whom nobody hears, and since when
         self._was_cut = False
         self._born = 0.0
-        self._since = 0.0  # when it began to hear the others
+        self._back = -math.inf  # when its line came back the last time
         self._flushing = False
         self._ticking: asyncio.Task[None] | None = None
 
@@ -67,7 +80,7 @@ class Node:
     async def start(self) -> None:
         """Say that this process is there. It serves its own clients also while the broker is not. Raises as
         ``Broker.connect``."""
-        self._born = self._since = self.now
+        self._born = self.now
         if not self._announces:
             self.roster.leave()
         self._line = await self._broker.connect(self._hear, self._state)
@@ -95,7 +108,24 @@ class Node:
 
     def may_be_there(self, node: str) -> bool:
         """Whether this other process is there, or was not heard yet though it may be."""
-        return node in self.roster.others or self.now < self._since + EXPIRY
+        return node in self.roster.others or self.now < max(self._born, self._back) + EXPIRY
+
+    def is_gone(self, node: str) -> bool:
+        """Nobody has heard what was said to this process: whether it is gone. One that is known may be about to come
+        back to the broker, above all if this one has itself."""
+        if node not in self.roster.others:
+            return True
+        since = self._suspects.setdefault(node, self.now)
+        return self.now >= since + SUSPICION and self.now >= self._back + EXPIRY
+
+    def _probe(self) -> None:
+        for node in self.depends_on():
+            self.say(node_channel(node), "probe", {}, unheard=partial(self._unheard, node))
+
+    def _unheard(self, node: str) -> None:
+        if self.is_gone(node):
+            for lost in self.lost:
+                lost(node)
 
     @property
     def now(self) -> float:
@@ -166,9 +196,9 @@ class Node:
                 lost(None)
             return
         self.ring.whole()
-        self._since = self.now
-        self.roster.excuse(self.now)
         if self._line is not None:
+            self._back = self.now
+            self.roster.excuse(self.now)
             log.warning("the broker %s is back", name)
             self._beat(back=True)
             for node in self._heard:
@@ -187,6 +217,7 @@ class Node:
             log.warning("unreadable, from the broker on %s: %s", channel, error)
 
     def _take(self, channel: str, notice: Notice) -> None:
+        self._suspects.pop(notice.sender, None)
         if "n" in notice.head:  # it was said surely
             n = notice.number("n")
             heard = self._heard.setdefault(notice.sender, Heard(n - 1))
@@ -257,7 +288,9 @@ class Node:
             self.roster.settle(self.now)
         while True:
             self._beat()
-            await asyncio.sleep(BEAT)
+            for _ in range(round(BEAT / PROBE)):
+                await asyncio.sleep(PROBE)
+                self._probe()
             self.sweep()
             if self.whole:
                 for node in self.roster.expired(self.now):
@@ -271,6 +304,7 @@ class Node:
     def _forget(self, node: str, why: str) -> None:
         log.info("process %s is gone: %s", node, why)
         heard = self._heard.pop(node, None)
+        self._suspects.pop(node, None)
         self.roster.gone(node, self.now)
         for lost in self.lost:
             lost(node)
