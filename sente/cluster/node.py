@@ -296,6 +296,8 @@ class Node:
                 for node in self.roster.expired(self.now):
                     self._forget(node, f"silent for {EXPIRY:g} s")
                 self.roster.announce_late(self.now)
+                for node in self._heard.keys() - self.roster.others.keys():  # which never said that it is alive
+                    del self._heard[node]
 
     def _beat(self, **more: bool) -> None:
         age = round((self.now - self._born) * 1000)
