@@ -12,6 +12,7 @@ from sente.cluster.node import Node
 from sente.cluster.notices import Notice, client_channel, node_channel
 from sente.errors import Disconnected, PackError, ProtocolError, RequestFailed, RequestTimeout
 from sente.hub import Hub
+from sente.interfaces import Wire
 from sente.protocol.messages import Event, is_event_id
 from sente.push import pack_event
 
@@ -126,13 +127,14 @@ class Elsewhere:
         except PackError as error:
             raise ProtocolError(str(error)) from error
         self._hub.memory.add(packed.size)
-        answer = self._answer(notice, packed, seconds)
-        self._run((notice.sender, notice.number("ask")), answer)
+        key, again = (notice.sender, notice.number("ask")), notice.head.get("again") is True
+        self._run(key, self._answer(key, notice.text("client"), packed, seconds, again))
 
-    async def _answer(self, notice: Notice, packed: Event, seconds: float) -> None:
-        head: dict[str, Any] = {"ask": notice.number("ask")}
-        frames = []
-        questions, client_id, again = self._hub.questions, notice.text("client"), notice.head.get("again") is True
+    async def _answer(self, key: tuple[str, int], client_id: str, packed: Event, seconds: float, again: bool) -> None:
+        node, number = key
+        head: dict[str, Any] = {"ask": number}
+        frames: list[Wire] = []
+        questions = self._hub.questions
         try:
             value, plain = await questions.put(questions.find(client_id), packed, seconds, again)
             place, wire = self._letters.close(value)
@@ -146,7 +148,7 @@ class Elsewhere:
             head |= {"outcome": "timeout", "message": str(error)}
         except (Disconnected, PackError) as error:
             head |= {"outcome": "disconnected", "message": str(error)}
-        self._node.say(node_channel(notice.sender), "reply", head, frames)
+        self._node.say(node_channel(node), "reply", head, frames)
 
     def _run(self, key: tuple[str, int], work: Coroutine[Any, Any, None]) -> None:
         task = self._tasks[key] = asyncio.create_task(work)

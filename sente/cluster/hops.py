@@ -66,13 +66,20 @@ def read_connection(plain: Any) -> Connection:
             "headers": [
                 (str(name).encode("latin-1"), str(value).encode("latin-1")) for name, value in plain["headers"]
             ],
-            "client": tuple(plain["client"]) or None,
+            "client": _address(plain["client"]),
         }
         if "session" in plain:
             scope["session"] = dict(plain["session"])
         return Connection(scope)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"this is no request: {error!r}") from error
+
+
+def _address(plain: Any) -> tuple[str, int] | None:
+    if not plain:
+        return None
+    host, port = plain
+    return str(host), int(port)
 
 
 def _is_json(value: Any) -> bool:
