@@ -10,6 +10,7 @@ from sente.errors import ConfigError, ProtocolError, Rejected
 from sente.hub import Hub
 from sente.interfaces import Packer, UserId, Wire
 from sente.packers.negotiation import choose
+from sente.processes import GONE, GONE_OR_ELSEWHERE
 from sente.protocol.actions import TransportName
 from sente.protocol.greeting import Head, Hello
 from sente.protocol.messages import carried, read_packet
@@ -112,7 +113,7 @@ class Admission:
     def _owner(self, connection: Connection, head: Head) -> Client:
         client = self._hub.sessions.find(head.session)
         if client is None or client.client_id != connection.client_id:
-            raise Rejected(410, self._hub.strange(head.session))
+            raise Rejected(410, GONE_OR_ELSEWHERE if self._hub.serve is None else GONE)
         return client
 
     async def exchange(self, link: ServerLink, head: Head, frames: Sequence[Wire]) -> None:

@@ -21,7 +21,7 @@ from sente.memory import Memory
 from sente.packers.negotiation import Spoken
 from sente.peers import AnyClient, Peers
 from sente.presence import Presence
-from sente.processes import GONE, strange, warn_of_workers
+from sente.processes import warn_of_workers
 from sente.protocol.actions import (
     Answer,
     Arrived,
@@ -133,10 +133,6 @@ class Hub:
             self._versions.tell,
             alone=self.serve is None,
         )
-
-    def strange(self, token: str) -> str:
-        """Why there is no such session here: what its client is told."""
-        return strange(token, self.node) if self.serve is None else GONE
 
     def announce(self, what: Literal["open", "close"], uid: UserId) -> None:
         """A user came, or went."""

@@ -12,6 +12,10 @@ log = logging.getLogger("sente")
 OPTION = re.compile(r"(?:--workers|-w)(?:=(\d+))?|-w(\d+)")
 
 GONE = "this session is gone: say hello again"
+"""Why there is no such session."""
+
+GONE_OR_ELSEWHERE = f"{GONE}; or another worker has it, which only a broker= can ask"
+"""The same where nobody can be asked. It is said of every session, be it anybody's or none."""
 
 
 def workers(arguments: Sequence[str], environment: str | None, process: str) -> int:
@@ -39,12 +43,3 @@ def warn_of_workers() -> None:
             "others, and polls and lines that come back must reach the worker of their session. "
             "ChannelSocket(broker=RedisBroker('redis://...')) joins them"
         )
-
-
-def strange(token: str, node: str) -> str:
-    """Why a session is not here.
-
-    >>> strange("n1.secret", "n1")
-    'this session is gone: say hello again'
-    """
-    return GONE if token.startswith(f"{node}.") else f"{GONE}; or another worker has it, which only a broker= can ask"

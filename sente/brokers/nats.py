@@ -117,7 +117,7 @@ class _NatsLine(Line):
             for channel in new:
                 await session.subscribe(self._subject(channel))
             subscribed.update(new)
-        await client.flush(int(SILENCE))
+            await session.settle()
         self._up()
         tasks = [
             asyncio.create_task(work) for work in (self._hear(session, inbox), self._say(session, inbox), over.wait())
@@ -177,7 +177,7 @@ class _NatsLine(Line):
                 for part in more:
                     await client.publish(subject, MORE + self._me + part)
                 await client.publish(subject, (LAST if more else WHOLE) + self._me + last, reply)
-            await client.flush(int(SILENCE))
+            await session.settle()
             for wanted, channel in changes:
                 if wanted:
                     self._confirm(channel)
@@ -197,6 +197,12 @@ class _Session:
         subscription = await self.client.subscribe(subject, pending_msgs_limit=0, pending_bytes_limit=0)
         subscription._pending_queue = self.arrived
         self._subscriptions[subject] = subscription
+
+    async def settle(self) -> None:
+        """Return when the server has done all that it was told. The library sends the ping of a flush ahead of what
+        waits to leave: the second one comes after it."""
+        for _ in range(2):
+            await self.client.flush(int(SILENCE))
 
     async def unsubscribe(self, subject: str) -> None:
         if (subscription := self._subscriptions.pop(subject, None)) is not None:

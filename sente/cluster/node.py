@@ -18,6 +18,9 @@ from sente.interfaces import Broker, BrokerLine, UserId, Wire
 SETTLE = 0.5
 """Seconds after which a new process takes part in announcing: by then the others have said who is there."""
 
+PACE = 0.1
+"""Seconds from one word on who came and went to the next: the first is said at once, and all processes hear it."""
+
 PROBE = 0.5
 """Seconds from one probe to the next of a process that this one depends on."""
 
@@ -73,6 +76,7 @@ class Node:
         self._born = 0.0
         self._back = -math.inf  # when its line came back the last time
         self._flushing = False
+        self._flushed = 0.0
         self._ticking: asyncio.Task[None] | None = None
 
     # -- life
@@ -318,8 +322,8 @@ class Node:
         self.roster.here(uid, how, self.now)
         if not self._flushing:
             self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_at(max(self.now, self._flushed + PACE), self._flush)
 
     def _flush(self) -> None:
-        self._flushing = False
+        self._flushing, self._flushed = False, self.now
         self.roster.flush()
