@@ -104,7 +104,7 @@ def paper(
             "pushes",
             all_pushes,
             all_pushes * known.publish,
-            all_pushes / processes * (known.pushes + known.delivers),
+            each_pushes * (known.pushes + known.delivers),
             "",
             "",
         ],
