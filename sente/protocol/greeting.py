@@ -6,6 +6,7 @@ All of them are JSON objects; receivers ignore keys they do not know.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sente.errors import ProtocolError
@@ -70,6 +71,17 @@ class Head:
     seq: int
     wait: int
     got: int
+
+
+@lru_cache(maxsize=64)
+def write_welcome(packer: str, hello_timeout: float) -> str:
+    """The first frame to a client, JSON text: which packer was chosen, and how many seconds it has for its hello. Kept,
+    as nearly all clients are told the same.
+
+    >>> write_welcome("json", 5.0)
+    '{"sente": 1, "packer": "json", "hello": 5000}'
+    """
+    return json.dumps({"sente": VERSION, "packer": packer, "hello": round(hello_timeout * 1000)})
 
 
 def read_hello(plain: Any) -> Hello:

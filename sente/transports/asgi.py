@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from sente.interfaces import Receive, Scope, Send, UserId, Wire
+from sente.transports.headers import Headers
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9._~:-]{1,128}")
 
@@ -22,24 +23,20 @@ class Connection:
     ({'a': '1'}, 'c1')
     """
 
-    __slots__ = ("__weakref__", "cookies", "headers", "query", "scope", "uid")
+    __slots__ = ("__weakref__", "headers", "query", "scope", "uid")
 
     def __init__(self, scope: Scope, auth: str | None = None) -> None:
         self.scope = scope
         """The ASGI scope."""
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in scope.get("headers", ()):
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            if name in headers:
-                value = f"{headers[name]}{'; ' if name == 'cookie' else ', '}{value}"  # RFC 9110, 5.3; RFC 6265, 5.4
-            headers[name] = value
-        if auth is not None:
-            headers["authorization"] = auth
-        self.headers: Mapping[str, str] = headers
-        self.cookies: Mapping[str, str] = _cookies(self.headers.get("cookie", ""))
+        self.headers: Mapping[str, str] = Headers(scope.get("headers", ()), auth)
         self.query: Mapping[str, str] = query_of(scope)
         self.uid: UserId = None
         """Who the client is; set once ``user_id`` has said so."""
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """What the ``Cookie`` header says."""
+        return _cookies(self.headers.get("cookie", ""))
 
     @property
     def session(self) -> Mapping[str, Any]:

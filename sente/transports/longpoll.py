@@ -10,7 +10,7 @@ from typing import Any
 from sente.errors import ProtocolError, Rejected
 from sente.interfaces import Packer, Receive, Scope, Send, Wire, offer
 from sente.protocol.framing import HEADER, each_frame, read_row, write_row
-from sente.protocol.greeting import VERSION, Head, Hello, read_first
+from sente.protocol.greeting import Head, Hello, read_first, write_welcome
 from sente.transports.asgi import Connection, respond, wire_size
 from sente.transports.body import read_body
 from sente.transports.gate import Gate, LinkGate, Refusal
@@ -102,9 +102,7 @@ def _preflight(connection: Connection) -> list[tuple[str, str]]:
 def _welcome(connection: Connection, packer: Packer, gate: Gate) -> bytes:
     if "handshake?" not in connection.query:
         raise Rejected(400, "this is a channel socket: connect a client of sente to it")
-    return json.dumps(
-        {"sente": VERSION, "packer": offer(packer), "hello": round(gate.settings.hello_timeout * 1000)}
-    ).encode()
+    return write_welcome(offer(packer), gate.settings.hello_timeout).encode()
 
 
 async def _body(receive: Receive, connection: Connection, gate: Gate) -> bytes | None:
@@ -126,7 +124,8 @@ async def _exchange(link: ExchangeLink, body: bytes, gate: Gate) -> None:
         first, *frames = read_row(body) or [b""]
         opening = _opening(first, gate)
     if isinstance(opening, Hello):
-        link.connection = Connection(link.connection.scope, opening.auth)
+        if opening.auth is not None:
+            link.connection = Connection(link.connection.scope, opening.auth)
         await gate.admit(link, opening, websocket=False)
     else:
         await gate.exchange(link, opening, frames)

@@ -1,14 +1,13 @@
 """The WebSocket gate: welcome, hello, then frames both ways."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from sente.errors import ProtocolError, Rejected, UnpackError
 from sente.interfaces import Packer, Receive, Scope, Send, Wire, offer
-from sente.protocol.greeting import VERSION, Hello, read_first
+from sente.protocol.greeting import Hello, read_first, write_welcome
 from sente.protocol.messages import Ping, Pong, read_packet, write_packet
 from sente.protocol.settings import Limits
 from sente.transports.asgi import GONE, Connection, DirectLine, respond, send_to, wire_size
@@ -17,6 +16,9 @@ from sente.workers import Worker, Workers
 
 CLOSE_TIMEOUT = 5.0
 """Seconds that a closing WebSocket gets to take what is still on its way to it; then the line is cut."""
+
+HELLO = '{"hello"'
+"""How our clients begin one. It is known as no ping without a look at the rest."""
 
 
 class WebSocketTransport:
@@ -40,15 +42,17 @@ class WebSocketTransport:
             headers = [*gate.headers(connection), ("content-type", "application/json")]
             return await refuse_upgrade(send, scope, refusal, headers)
         await send_to(send, {"type": "websocket.accept"})
-        welcome = {"sente": VERSION, "packer": offer(packer), "hello": round(gate.settings.hello_timeout * 1000)}
-        await send_to(send, {"type": "websocket.send", "text": json.dumps(welcome)})
+        welcome = write_welcome(offer(packer), gate.settings.hello_timeout)
+        await send_to(send, {"type": "websocket.send", "text": welcome})
         try:
             hello = await _hello(receive, send, packer, gate)
         except ProtocolError as error:
             refusal = await gate.refusal(connection, Rejected(error.close_code - 4000, error.reason))
             return await _close(send, 4000 + refusal.status, refusal.reason)
         if hello is not None:
-            link = WebSocketLink(send, packer, Connection(scope, hello.auth), gate.settings.limits, self._writers)
+            if hello.auth is not None:
+                connection = Connection(scope, hello.auth)
+            link = WebSocketLink(send, packer, connection, gate.settings.limits, self._writers)
             link.line = scope.get("extensions", {}).get("sente.line")
             await _talk(link, hello, receive, send, gate)
 
@@ -199,7 +203,7 @@ async def _first_frame(receive: Receive, send: Send, packer: Packer, gate: Gate)
 
 def _is_ping(frame: Wire, packer: Packer) -> bool:
     try:
-        return isinstance(read_packet(packer.unpack(frame)), Ping)
+        return frame[: len(HELLO)] != HELLO and isinstance(read_packet(packer.unpack(frame)), Ping)
     except (ProtocolError, UnpackError):
         return False  # a hello, most likely
 

@@ -132,6 +132,20 @@ async def test_a_few_pings_may_come_before_the_hello(chsk: ChannelSocket) -> Non
     assert json.loads(await socket.frame())[0][0] == "chsk/handshake"
 
 
+@pytest.mark.parametrize(
+    "hello",
+    [
+        '{"n": 1, "ack": 0, "session": null, "hello": 1}',
+        ' {"hello": 1, "n": 1, "ack": 0}',
+    ],
+)
+async def test_a_hello_may_begin_otherwise_than_ours(chsk: ChannelSocket, hello: str) -> None:
+    socket = WebSocket(chsk)
+    await socket.accepted()
+    socket.say(hello)
+    assert json.loads(await socket.frame())[0][0] == "chsk/handshake"
+
+
 async def test_pings_do_not_hold_a_socket(chsk: ChannelSocket) -> None:
     socket = WebSocket(chsk)
     await socket.accepted()
