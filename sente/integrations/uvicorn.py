@@ -60,6 +60,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def listen(self, heard: Callable[[Wire], None]) -> None:
         """Hand over each message by a call from now on; first those that wait for ``receive``."""
         self._heard = heard
+        if self.handshake_complete:  # then nobody asks for uvicorn's answer to it again: 1.4 KB
+            self.__dict__.pop("response", None)
         for _ in range(self.queue.qsize()):
             message = self.queue.get_nowait()
             if message["type"] == "websocket.receive":

@@ -199,6 +199,24 @@ async def test_what_came_before_somebody_listened_is_heard_first() -> None:
     assert served.heard == ["one", b"two", "three"]
 
 
+async def test_the_answer_to_the_handshake_is_let_go() -> None:
+    ours, theirs = Served(WebSocketProtocol), Served(WebSocketsSansIOProtocol)
+    for served in (ours, theirs):
+        await served.open()
+    assert hasattr(theirs.protocol, "response")  # or the class lets go of nothing
+    assert not hasattr(ours.protocol, "response")
+    ours.direct.listen(ours.hear)  # as it does for each message that uvicorn has put together
+
+
+async def test_nothing_is_let_go_before_the_handshake() -> None:
+    served = Served(WebSocketProtocol)
+    await served.open()
+    served.protocol.response = served.protocol.conn.reject(500, "")
+    served.protocol.handshake_complete = False
+    served.direct.listen(served.hear)
+    assert served.protocol.response.status_code == 500
+
+
 async def test_what_came_with_the_request_is_uvicorns_and_so_is_the_rest() -> None:
     """It is in the middle of a frame then, and this one goes on as if another began."""
     mask = b"\x80\x00\x00\x82"
