@@ -24,7 +24,8 @@ SETTINGS = ServerSettings(batch_ws=0, batch_poll=0)
 TIMES = 50
 
 LIMITS = {"ws": 138, "poll": 205}
-"""Calls for a request and its reply, those of the test's client, which packs with the same packer, included."""
+"""Calls for a request and its reply, those of the test's client, which packs with the same packer, included. A POST
+asks for four headers, each by a call: 0.5 µs, and no line holds them twice."""
 PER_DELIVERY = 36
 """Calls for each client that a broadcast goes to."""
 PER_COMING = 158

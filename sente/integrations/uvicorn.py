@@ -11,13 +11,16 @@ longer than ``DIRECT``) is uvicorn's, and so are WebSockets of other application
 ASGI middleware that looks at single WebSocket messages does not see those that go this way.
 """
 
+import asyncio
 import struct
+from asyncio.transports import BaseTransport
 from collections.abc import Callable
 from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C, where websockets has it
+from websockets.http11 import Request
 
 from sente.interfaces import Wire
 
@@ -47,6 +50,16 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     _fragmented = False  # a message in several frames has begun
     _most = 0
     _full = False
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Keep little for what seldom waits."""
+        self.queue = cast(Any, Mailbox())
+        super().connection_made(transport)
+
+    def handle_connect(self, event: Request) -> None:
+        """The request. The scope has its headers, and nobody asks for these again: 5 KB where a browser sent them."""
+        super().handle_connect(event)
+        event.headers.clear()
 
     async def run_asgi(self) -> None:
         """Offer the line to the application."""
@@ -145,6 +158,47 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
                     self._heard(wire)
             start = end
         self._rest = data[start:]
+
+
+class Mailbox:
+    """What ``receive`` takes from. On a line that somebody listens to it waits for the end and nothing else, and an
+    ``asyncio.Queue`` takes 3 KB for that."""
+
+    __slots__ = ("_kept", "_takers")
+
+    def __init__(self) -> None:
+        self._kept: list[Any] = []
+        self._takers: list[asyncio.Future[None]] = []
+
+    def qsize(self) -> int:
+        """How many messages wait."""
+        return len(self._kept)
+
+    def empty(self) -> bool:
+        """Whether none does."""
+        return not self._kept
+
+    def put_nowait(self, message: Any) -> None:
+        """Leave a message, and wake who waits: the first takes it."""
+        self._kept.append(message)
+        for taker in self._takers:
+            if not taker.done():
+                taker.set_result(None)
+
+    def get_nowait(self) -> Any:
+        """Take the oldest; only to be called if there is one."""
+        return self._kept.pop(0)
+
+    async def get(self) -> Any:
+        """Take the oldest, or the next to come."""
+        while not self._kept:
+            taker = asyncio.get_running_loop().create_future()
+            self._takers.append(taker)
+            try:
+                await taker
+            finally:
+                self._takers.remove(taker)
+        return self._kept.pop(0)
 
 
 def _measure(data: bytes, start: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode, apply_mask  # type: ignore[attr-defined]
 
 import sente.integrations.uvicorn
-from sente.integrations.uvicorn import DIRECT, WebSocketProtocol
+from sente.integrations.uvicorn import DIRECT, Mailbox, WebSocketProtocol
 from sente.interfaces import Wire
 
 REQUEST = (
@@ -206,6 +206,31 @@ async def test_the_answer_to_the_handshake_is_let_go() -> None:
     assert hasattr(theirs.protocol, "response")  # or the class lets go of nothing
     assert not hasattr(ours.protocol, "response")
     ours.direct.listen(ours.hear)  # as it does for each message that uvicorn has put together
+
+
+async def test_the_request_keeps_no_headers_that_the_scope_has() -> None:
+    ours, theirs = Served(WebSocketProtocol), Served(WebSocketsSansIOProtocol)
+    for served in (ours, theirs):
+        await served.open()
+    assert ours.protocol.scope["headers"] == theirs.protocol.scope["headers"]
+    assert (b"host", b"testserver") in [(name.lower(), value) for name, value in ours.protocol.scope["headers"]]
+    assert (len(ours.protocol.request.headers), len(theirs.protocol.request.headers)) == (0, 5)
+
+
+async def test_a_mailbox_hands_over_in_order_and_loses_nothing_when_a_taker_gives_up() -> None:
+    box = Mailbox()
+    box.put_nowait("a")
+    assert (box.qsize(), box.empty(), await box.get(), box.empty()) == (1, False, "a", True)
+    first, second = asyncio.create_task(box.get()), asyncio.create_task(box.get())
+    await settle()
+    box.put_nowait("b")
+    first.cancel()  # woken, but it never takes it
+    assert await second == "b"
+    third = asyncio.create_task(box.get())
+    await settle()
+    box.put_nowait("c")
+    box.put_nowait("d")  # before the taker has run
+    assert (await third, box.get_nowait(), box.qsize()) == ("c", "d", 0)
 
 
 async def test_nothing_is_let_go_before_the_handshake() -> None:
