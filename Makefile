@@ -35,7 +35,7 @@ oldest: .make/oldest ## run what touches FastAPI with the oldest version that py
 	echo "==> Testing with FastAPI $(OLDEST_FASTAPI)"
 	.make/oldest/bin/python -m pytest -q tests/integrations/test_fastapi.py tests/integrations/test_depends.py
 
-bench: .make/bench $(CLIENT) ## measure packers and messaging against their peers, for about fifteen minutes
+bench: .make/bench $(CLIENT) ## measure packers and messaging against their peers, for about 25 minutes
 	echo "==> Measuring the packers and their peers"
 	.venv/bin/python -m benchmarks.run
 	echo "==> Measuring messaging"

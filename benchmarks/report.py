@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from benchmarks.messaging.profile import SHARES
 from benchmarks.messaging.run import RESULTS as MESSAGING
-from benchmarks.messaging.run import table as messaging_table
+from benchmarks.messaging.tables import shares_table
+from benchmarks.messaging.tables import tables as messaging_tables
 from sente.bench import table
 from sente.bench.results import Run, geometric_mean
 
@@ -40,7 +42,8 @@ def written(page: str, run: Run, messaging: dict[str, Any]) -> str:
         "targets": table.markdown(targets_table(run)),
         "ours": table.markdown(table.ours_table(run)),
         "speed": table.markdown(table.speed_table(run)),
-        "messaging": table.markdown(messaging_table(messaging["found"])),
+        **{f"messaging {title}": text for title, text in messaging_tables(messaging["found"]).items()},
+        "messaging shares": table.markdown(shares_table(json.loads(SHARES.read_text()))),
         "messaging versions": f"{messaging['machine']}; {', '.join(messaging['versions'])}; "
         f"{messaging['rounds']} rounds of {messaging['seconds']:g} s, {messaging['date']}",
         "notes": "\n".join(f"- {codec.name}: {codec.note}." for codec in run.codecs if codec.note),

@@ -1,78 +1,24 @@
-// The load: opens connections to one of the servers of apps.py, speaks its protocol by hand, and measures.
-// Usage: node load.mjs SERVER PORT WHAT SECONDS CONNECTIONS PID_OF_THE_SERVER; WHAT is echo, poll, push, open or idle.
-// Writes JSON to stdout: what was measured, and (but for open and idle) the microseconds of CPU that each cost the server.
-// By hand, because a client library of its own would be the slowest part of it.
+// The load: opens connections to one of the servers, speaks its protocol by hand, and measures.
+// Usage: node load.mjs PORT PID_OF_THE_SERVER '{"what": "echo", ...}': see `Load` in workloads.py.
+// Writes JSON to stdout: [what was measured, µs of the server's CPU for each or null, percent of a core the load took].
 
 import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import WebSocket from "ws";
+import { dialects } from "./dialects.mjs";
 import { polling } from "./polling.mjs";
 
-const [server, port, what, seconds, connections, pid] = process.argv.slice(2);
-const TEXT = "x".repeat(32);
-const DIALECT_OF = { sente: "sente", socketio: "socketio", "socketio-node": "socketio" };
-const BURST = 10; // pushes for each word of ours: the next word waits until all have arrived everywhere
-
-const dialects = {
-  /** docs/reference/protocol.md, with an acknowledgement on every request and at every 64th push. */
-  sente: (number) => ({
-    url: `ws://127.0.0.1:${port}/?v=1&packers=json&client-id=load-${process.pid}-${number}`,
-    open(line, text) {
-      const packet = JSON.parse(text);
-      if (packet.sente) line.socket.send(JSON.stringify({ hello: 1, session: null, n: 1, ack: 0 }));
-      return !packet.sente;
-    },
-    say(line, name, data, ref) {
-      line.said = (line.said ?? 0) + 1;
-      line.socket.send(JSON.stringify([[`bench/${name}`, data], ref, line.said, line.heard ?? 0, "request"]));
-    },
-    hear(line, text) {
-      const [message, , seq, , status] = JSON.parse(text);
-      if (status === "reply") {
-        line.heard = seq;
-        return { reply: true, pushes: 0 };
-      }
-      if (status === "ack" || !Array.isArray(message) || !Array.isArray(message[0])) {
-        line.socket.send(JSON.stringify([null, null, 0, line.heard ?? 0]));
-        return { reply: false, pushes: 0 };
-      }
-      const before = line.heard ?? 0;
-      line.heard = before + message.length;
-      if (line.heard >> 6 !== before >> 6) line.socket.send(JSON.stringify([null, null, 0, line.heard]));
-      return { reply: false, pushes: message.length };
-    },
-  }),
-  /** Engine.IO 4 and Socket.IO 5: https://socket.io/docs/v4/engine-io-protocol/ */
-  socketio: () => ({
-    url: `ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`,
-    open(line, text) {
-      if (text.startsWith("0")) line.socket.send("40");
-      return text.startsWith("40");
-    },
-    say: (line, name, data, ref) => line.socket.send(`42${ref}${JSON.stringify([name, data])}`),
-    hear(line, text) {
-      if (text === "2") line.socket.send("3");
-      const reply = text.startsWith("43");
-      JSON.parse(text.slice(text.search(/[[{]/)) || "null");
-      return { reply, pushes: text.startsWith("42") ? 1 : 0 };
-    },
-  }),
-  /** The servers that keep and acknowledge nothing. */
-  bare: () => ({
-    url: `ws://127.0.0.1:${port}/`,
-    open: undefined,
-    say: (line, name, data, ref) => line.socket.send(JSON.stringify([ref, name, data])),
-    hear(_, text) {
-      const [ref] = JSON.parse(text);
-      return { reply: ref !== null, pushes: ref === null ? 1 : 0 };
-    },
-  }),
-};
+const [port, pid] = process.argv.slice(2, 4).map(Number);
+const { what, dialect: name, packer, seconds, connections, depth, burst, size, devices, typed } = JSON.parse(
+  process.argv[4],
+);
+const TEXT = typed ? { text: "x".repeat(32) } : "x".repeat(32);
+const dialect = dialects[name](port, packer);
+let closing = false;
 
 function connect(number) {
-  const dialect = dialects[DIALECT_OF[server] ?? "bare"](number);
-  const socket = new WebSocket(dialect.url, { perMessageDeflate: false });
-  const line = { socket, dialect, heardAll: () => {} };
+  const socket = new WebSocket(dialect.url(number, Math.floor(number / devices)), { perMessageDeflate: false });
+  const line = { socket, heardAll: () => {} };
   return new Promise((resolve, reject) => {
     let open = false;
     const opened = () => {
@@ -82,106 +28,126 @@ function connect(number) {
     socket.on("open", () => dialect.open ?? opened());
     socket.on("error", reject);
     socket.on("close", (code, reason) => {
-      if (what !== "idle" && !closing) throw new Error(`${server} closed with ${code} ${reason}`);
+      if (!closing) throw new Error(`${name} closed with ${code} ${reason}`);
     });
     socket.on("message", (data) => {
-      if (open) line.heardAll(dialect.hear(line, data.toString()));
-      else if (dialect.open(line, data.toString())) opened();
+      if (open) line.heardAll(dialect.hear(line, data));
+      else if (dialect.open(line, data)) opened();
     });
   });
 }
-let closing = false;
 
-/** Begins to measure; what it returns is told how many there were, and gives [per second, µs of the server's CPU]. */
+/** µs of CPU that the server took: 14 and 15 in proc(5) are user and system time, in hundredths of a second. */
+function cpu() {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+/** Begins to measure; what it returns is told how many there were. */
 function started() {
-  // 14 and 15 in proc(5): user and system time, in hundredths of a second.
-  const cpu = () => {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
-    return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  const [start, before, own] = [performance.now(), cpu(), process.cpuUsage()];
+  return (count) => {
+    const passed = performance.now() - start;
+    const { user, system } = process.cpuUsage(own);
+    return [count / (passed / 1000), (cpu() - before) / count, (user + system) / passed / 10];
   };
-  const [start, before] = [performance.now(), cpu()];
-  return (count) => [count / ((performance.now() - start) / 1000), (cpu() - before) / count];
 }
 
-/** Every connection asks, and asks again when it is answered. */
-async function echo(lines) {
-  let count = 0;
-  let measuring = true;
-  const done = lines.map(
-    (line, number) =>
-      new Promise((resolve) => {
-        let ref = 0;
-        const ask = () => line.dialect.say(line, "echo", TEXT, (ref += 1));
-        line.heardAll = ({ reply }) => {
-          if (!reply) return;
-          count += 1;
-          if (measuring) ask();
-          else resolve(number);
-        };
-        ask();
-      }),
-  );
-  await sleep(500); // warm
+/** Measures how often `count` is called: after a while to warm up, for `seconds`. */
+async function rate(counted) {
+  await sleep(500);
   const meter = started();
-  const before = count;
+  const before = counted();
   await sleep(seconds * 1000);
-  const measured = meter(count - before);
-  measuring = false;
-  await Promise.all(done);
-  return measured;
+  return meter(counted() - before);
 }
 
-/** The same over long-polling. */
-async function poll(clients) {
+/** Every connection asks `depth` times at once, and again for each answer. */
+async function echo() {
   let count = 0;
-  let measuring = true;
-  const done = clients.map(async (client) => {
-    for (let ref = 1; measuring; ref += 1) {
-      await client.ask(TEXT, ref);
+  for (const line of await openLines(connections)) {
+    let ref = 0;
+    const ask = () => dialect.ask(line, TEXT, (ref += 1));
+    line.heardAll = ({ reply }) => {
+      if (!reply) return;
       count += 1;
-    }
-  });
-  await sleep(500); // warm
-  const meter = started();
-  const before = count;
-  await sleep(seconds * 1000);
-  const measured = meter(count - before);
-  measuring = false;
-  await Promise.all(done);
-  return measured;
+      ask();
+    };
+    for (let i = 0; i < depth; i += 1) ask();
+  }
+  return rate(() => count);
 }
 
-/** One of them tells the server to speak to all; again when all have heard it. */
-async function push(lines) {
-  let left = 0;
-  let resolve;
-  for (const line of lines) {
-    line.heardAll = ({ pushes }) => {
-      left -= pushes;
-      if (left === 0 && pushes) resolve();
-    };
+/** Every client without WebSocket asks, and asks again when it is answered. */
+async function poll() {
+  let count = 0;
+  for (const client of await openPolls()) {
+    const ask = (ref) => client.ask(TEXT, ref).then(() => ((count += 1), ask(ref + 1)));
+    ask(1);
   }
-  let ref = 0;
-  const burst = () => {
-    left = BURST * lines.length;
-    const heard = new Promise((done) => (resolve = done));
-    lines[0].dialect.say(lines[0], "go", BURST, (ref += 1));
-    return heard;
+  return rate(() => count);
+}
+
+/** One tells the server to speak to all; again when all have heard it. */
+async function push() {
+  const lines = await openLines(connections);
+  return pushed(lines.length, (heard) => {
+    for (const line of lines) line.heardAll = ({ pushes }) => heard(pushes);
+    return () => dialect.tell(lines[0], "go", [burst, size]);
+  });
+}
+
+/** The same to clients that poll. */
+async function pollPush() {
+  const clients = await openPolls();
+  return pushed(clients.length, (heard) => {
+    for (const client of clients) client.heard = heard;
+    return () => clients[0].tell("go", [burst, size]);
+  });
+}
+
+async function pushed(clients, listen) {
+  let left = 0;
+  let count = 0;
+  const go = listen((pushes) => {
+    left -= pushes;
+    count += pushes;
+    if (left <= 0 && pushes) again();
+  });
+  const again = () => {
+    left = burst * clients;
+    go();
   };
-  for (let i = 0; i < 5; i += 1) await burst();
-  const meter = started();
-  const until = performance.now() + seconds * 1000;
-  let bursts = 0;
-  for (; performance.now() < until; bursts += 1) await burst();
-  return meter(bursts * BURST * lines.length);
+  again();
+  return rate(() => count);
+}
+
+/** One device of every user tells the server to speak to this user; again when all its devices have heard it. */
+async function tell() {
+  const lines = await openLines(connections);
+  let count = 0;
+  for (let first = 0; first < lines.length; first += devices) {
+    let left = devices * burst;
+    for (const line of lines.slice(first, first + devices)) {
+      line.heardAll = ({ pushes }) => {
+        left -= pushes;
+        if (left > 0 || !pushes) return;
+        count += burst;
+        left = devices * burst;
+        dialect.tell(lines[first], "tell", [burst, size]);
+      };
+    }
+    dialect.tell(lines[first], "tell", [burst, size]);
+  }
+  return rate(() => count);
 }
 
 /** Connections that are ready to talk, per second: each after its handshake, 50 at a time. */
 async function open() {
   await openLines(100); // warm
-  const start = performance.now();
-  await openLines(Number(connections));
-  return [Number(connections) / ((performance.now() - start) / 1000)];
+  const meter = started();
+  await openLines(connections);
+  return meter(connections);
 }
 
 /** Kilobytes that the server grew by, for each connection that then says nothing. */
@@ -190,9 +156,19 @@ async function idle() {
   await openLines(20); // what the first connections load stays
   await sleep(500);
   const before = resident();
-  const lines = await openLines(Number(connections));
+  await openLines(connections);
   await sleep(1500);
-  return [(resident() - before) / lines.length];
+  return [(resident() - before) / connections, null, 0];
+}
+
+/** Percent of a core that the server takes while its clients say nothing but that they are there. */
+async function rest() {
+  await openLines(connections);
+  await sleep(2000);
+  const meter = started();
+  await sleep(seconds * 1000);
+  const [, passed, load] = meter(seconds);
+  return [passed / 10_000, null, load];
 }
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -208,17 +184,9 @@ async function openLines(count) {
 }
 let opened = 0;
 
-const openPolls = () =>
-  Promise.all(Array.from({ length: Number(connections) }, (_, number) => polling[server](Number(port), number)));
+const openPolls = () => Promise.all(Array.from({ length: connections }, (_, number) => polling[name](port, number)));
 
-const measure = {
-  echo: async () => echo(await openLines(Number(connections))),
-  poll: async () => poll(await openPolls()),
-  push: async () => push(await openLines(Number(connections))),
-  open,
-  idle,
-};
-const measured = await measure[what]();
+const measured = await { echo, poll, push, pollPush, tell, open, idle, rest }[what]();
 closing = true;
 console.log(JSON.stringify(measured));
 process.exit(0);

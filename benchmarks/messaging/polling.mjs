@@ -2,7 +2,10 @@
 
 import { Exchanges } from "./exchange.mjs";
 
-/** By server: what opens a client, which then has `ask(data, ref)`, a promise of the reply. */
+/**
+ * By server: what opens a client, which then has `ask(data, ref)`, a promise of the reply; `tell(name, data)`, an event;
+ * and `heard`, called with how many pushes came.
+ */
 export const polling = {
   /** docs/reference/protocol.md, section 7: the POST that asks brings the reply, unless the poll does. */
   async sente(port, number) {
@@ -18,6 +21,9 @@ export const polling = {
         if (status === "reply") {
           waiting.get(ref)();
           waiting.delete(ref);
+        } else if (Array.isArray(message?.[0])) {
+          client.heard(message.length);
+          seq += message.length - 1;
         }
         heard = Math.max(heard, seq++);
       }
@@ -28,8 +34,12 @@ export const polling = {
     const [handshake] = read(await posts.ask("POST", path, hello)).slice(1);
     session = handshake[0][1][3].session;
     const poll = () => polls.ask("POST", path, row(head(20_000))).then((body) => (hear(body), poll()));
-    poll().catch(fail);
-    return {
+    const client = {
+      heard() {},
+      async tell(name, data) {
+        said += 1;
+        hear(await posts.ask("POST", path, row({ ...head(0), seq: said }, [[[`bench/${name}`, data]], null, said])));
+      },
       async ask(data, ref) {
         const packet = [["bench/echo", data], ref, said + 1, heard, "request"];
         const body = row(head(0), packet);
@@ -39,6 +49,8 @@ export const polling = {
         return replied;
       },
     };
+    poll().catch(fail);
+    return client;
   },
   /** Engine.IO 4: the POST is answered with "ok", and the poll brings the reply. */
   async socketio(port) {
@@ -51,6 +63,7 @@ export const polling = {
     const hear = (body) => {
       for (const packet of body.toString().split("\x1e")) {
         if (packet === "2") say("3").catch(fail);
+        if (packet.startsWith("42")) client.heard(1);
         if (!packet.startsWith("43")) continue;
         const ref = Number.parseInt(packet.slice(2), 10);
         JSON.parse(packet.slice(packet.indexOf("[")));
@@ -61,14 +74,17 @@ export const polling = {
     await say("40");
     await polls.ask("GET", own);
     const poll = () => polls.ask("GET", own).then((body) => (hear(body), poll()));
-    poll().catch(fail);
-    return {
+    const client = {
+      heard() {},
+      tell: (name, data) => say(`42${JSON.stringify([name, data])}`),
       async ask(data, ref) {
         const replied = new Promise((resolve) => waiting.set(ref, resolve));
         await say(`42${ref}${JSON.stringify(["echo", data])}`);
         return replied;
       },
     };
+    poll().catch(fail);
+    return client;
   },
 };
 

@@ -4,21 +4,19 @@ import { createServer } from "node:http";
 import { Server } from "socket.io";
 import { WebSocketServer } from "ws";
 
-const TEXT = `a hundred bytes of text, as they are said in a room: ${"x".repeat(34)}`;
 const [which, , port] = process.argv.slice(2);
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** [ref, name, data], as the bare servers of apps.py. */
 function ws() {
   const server = new WebSocketServer({ host: "127.0.0.1", port: Number(port), perMessageDeflate: false });
   server.on("connection", (socket) => {
-    socket.on("message", async (bytes) => {
+    socket.on("message", (bytes) => {
       const [ref, name, data] = JSON.parse(bytes.toString());
       if (name === "echo") return socket.send(JSON.stringify([ref, data]));
-      for (let i = 0; i < data; i += 1) {
-        const said = JSON.stringify([null, TEXT]);
+      const [times, size] = data;
+      for (let i = 0; i < times; i += 1) {
+        const said = JSON.stringify([null, "x".repeat(size)]);
         for (const one of server.clients) one.send(said);
-        await turn();
       }
     });
   });
@@ -30,10 +28,9 @@ function socketio() {
   const io = new Server(server, { perMessageDeflate: false, cors: { origin: "*" } });
   io.on("connection", (socket) => {
     socket.on("echo", (data, reply) => reply(data));
-    socket.on("go", async (times) => {
+    socket.on("go", ([times, size]) => {
       for (let i = 0; i < times; i += 1) {
-        io.emit("said", TEXT);
-        await turn();
+        io.emit("said", "x".repeat(size));
       }
     });
   });

@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from benchmarks.messaging.apps import TEXT
-
 Say = Callable[[str], Awaitable[None]]
 
 
@@ -20,9 +18,8 @@ async def answer(text: str, say: Say, say_to_all: Say) -> None:
     ref, name, data = json.loads(text)
     if name == "echo":
         return await say(json.dumps([ref, data]))
-    for _ in range(data):
-        await say_to_all(json.dumps([None, TEXT]))
-        await asyncio.sleep(0)
+    for _ in range(data[0]):
+        await say_to_all(json.dumps([None, "x" * data[1]]))
     return None
 
 
@@ -85,17 +82,11 @@ async def picows(port: int) -> None:
     )
 
     everyone: set[WSTransport] = set()
-    running: set[asyncio.Task[None]] = set()
 
-    async def say_to_all(text: str) -> None:
+    def say_to_all(text: str) -> None:
         raw = text.encode()
         for one in everyone:
             one.send(WSMsgType.TEXT, raw)
-
-    async def go(times: int) -> None:
-        for _ in range(times):
-            await say_to_all(json.dumps([None, TEXT]))
-            await asyncio.sleep(0)
 
     class Listener(WSListener):
         def on_ws_connected(self, transport: WSTransport) -> None:
@@ -111,9 +102,8 @@ async def picows(port: int) -> None:
             if name == "echo":
                 transport.send(WSMsgType.TEXT, json.dumps([ref, data]).encode())
                 return
-            task = asyncio.create_task(go(data))
-            running.add(task)
-            task.add_done_callback(running.discard)
+            for _ in range(data[0]):
+                say_to_all(json.dumps([None, "x" * data[1]]))
 
     server = await ws_create_server(lambda _: Listener(), "127.0.0.1", port)
     await server.serve_forever()
