@@ -13,15 +13,18 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.messaging.run import RESULTS, ROOT, measure, serving
+from benchmarks.messaging.run import RESULTS, ROOT, allow_files, measure, serving
 from benchmarks.messaging.workloads import LOADS, SERVERS
 
 PROFILES = RESULTS.parent / "profile"
 SHARES = RESULTS.parent / "shares.json"
 PY_SPY = Path(sys.executable).parent / "py-spy"
 WHAT = ("echo", "single", "push", "user 1", "poll", "poll push", "open")
+CROWD = {"open": 5000}
+"""How many connections, where fewer would be there before the server is seen often enough."""
 WHERE = {
     "/benchmarks/messaging/": "the handler",
     "/sente/packers/": "sente's packers",
@@ -45,6 +48,7 @@ def main() -> None:
     parser.add_argument("--only", choices=WHAT, nargs="+", default=WHAT)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each")
     options = parser.parse_args()
+    allow_files()
     PROFILES.mkdir(parents=True, exist_ok=True)
     found: dict[str, dict[str, dict[str, float]]] = {}
     for server in options.server:
@@ -62,7 +66,8 @@ def main() -> None:
 def _look(server: str, name: str, seconds: float, *into: str) -> None:
     looking = [str(PY_SPY), "record", "--rate", "500", *into, "--"]
     with serving(SERVERS[server], through=looking) as (port, pid):
-        measure(SERVERS[server], LOADS[name], port, pid, seconds)
+        load = replace(LOADS[name], connections=CROWD.get(name, LOADS[name].connections))
+        measure(SERVERS[server], load, port, pid, seconds)
 
 
 def _shares(server: str, name: str, seconds: float) -> dict[str, float]:

@@ -52,7 +52,7 @@ def main() -> None:
         parser.error(f"--only: there is no {', '.join(sorted(unknown))}")
     if (os.cpu_count() or 1) < 2:
         raise SystemExit("this needs two cores: one for the server, one for the load")
-    _open_files()
+    allow_files()
     rounds, seconds = (1, QUICK) if options.quick else (options.rounds, options.seconds)
     found: Found = {}
     for turn in range(rounds):
@@ -140,7 +140,7 @@ def _on_core(core: int) -> list[str]:
     return ["taskset", "--cpu-list", str(core)]
 
 
-def _open_files() -> None:
+def allow_files() -> None:
     """As many as 5,000 connections need, here and in what is started from here."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if most != resource.RLIM_INFINITY and most < 6000:
