@@ -34,7 +34,7 @@ async def several(broker: Broker | list[Broker], count: int = 3, **options: Any)
     """So many sockets of one application, with this broker between them, or each with its own."""
     brokers = broker if isinstance(broker, list) else [broker] * count
     async with AsyncExitStack() as stack:
-        sockets = [ChannelSocket(user_id=user_of, broker=each, **options) for each in brokers]
+        sockets = [ChannelSocket(**{"user_id": user_of, **options}, broker=each) for each in brokers]
         for chsk in sockets if "events" not in options else ():
 
             @chsk.on("echo/say")

@@ -152,3 +152,27 @@ def test_a_young_server_says_what_it_has_said_since_it_started() -> None:
     server.now = 120.0
     server.sessions.addressed("ada", server.now)
     assert "since_start" not in server.hello("of the server before")[1]
+
+
+def test_who_is_remembered_and_forgotten() -> None:
+    server = Server()
+    client, _ = server.hello()
+    assert not server.sessions.remembered
+    server.end(client)
+    assert set(server.sessions.remembered) == {"ada"}
+    server.sessions.forget()
+    assert not server.sessions.remembered
+    _, info = server.hello(client.token)
+    assert (info["lost"], info["prev"]) == (None, None)
+
+
+def test_one_of_many_does_not_know_what_others_said_before() -> None:
+    """``since_start`` would count what this process said, and the client may come from another."""
+    for alone in (True, False):
+        sessions = Sessions(ServerSettings(), lambda: "token", 0.0, alone=alone)
+        sessions.addressed("ada", 1.0)
+        hello = Hello("n1.unknown", 1, 0, None, None, PEER, got=0)
+        client = sessions.meet(1, "ws", hello, "c1", "ada", None, 1.0)
+        (transmit,) = (action for action in client.session.take_actions() if isinstance(action, Transmit))
+        (handshake,) = (packet for packet in transmit.packets if isinstance(packet, Handshake))
+        assert ("since_start" in handshake.info) is alone
