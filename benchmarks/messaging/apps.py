@@ -4,6 +4,7 @@ devices of the user who asked. Both are told how often, and how many characters.
 ``uvicorn --factory benchmarks.messaging.apps:sente`` and so on; `run.py` starts them.
 """
 
+import gc
 import json
 import os
 from collections import defaultdict
@@ -12,6 +13,8 @@ from urllib.parse import parse_qs
 
 PACKERS = os.environ.get("PACKERS", "json")
 """What the channel socket speaks: the load asks for one of them."""
+SPARED = bool(os.environ.get("SPARED"))
+"""Whether the garbage collector leaves alone what is there, and looks rarely."""
 
 
 def sente() -> Any:
@@ -37,6 +40,10 @@ def sente_typed() -> Any:
 def _sente(events: Any = None) -> Any:
     from sente import ChannelSocket, Message
 
+    if SPARED:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
     chsk = ChannelSocket(packers=PACKERS, events=events, user_id=lambda connection: connection.query.get("uid"))
 
     @chsk.on("bench/echo")

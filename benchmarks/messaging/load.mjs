@@ -13,11 +13,21 @@ const { what, dialect: name, packer, seconds, connections, depth, burst, size, d
   process.argv[4],
 );
 const TEXT = typed ? { text: "x".repeat(32) } : "x".repeat(32);
+/** What a browser says of itself, about: servers keep it. */
+const headers = {
+  Origin: `http://127.0.0.1:${port}`,
+  "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+  "Accept-Encoding": "gzip, deflate, br, zstd",
+  "Accept-Language": "en-US,en;q=0.9",
+  "Cache-Control": "no-cache",
+  Pragma: "no-cache",
+  Cookie: "session=abcdefghijklmnopqrstuvwxyz0123456789",
+};
 const dialect = dialects[name](port, packer);
 let closing = false;
 
 function connect(number) {
-  const socket = new WebSocket(dialect.url(number, Math.floor(number / devices)), { perMessageDeflate: false });
+  const socket = new WebSocket(dialect.url(number, Math.floor(number / devices)), { perMessageDeflate: false, headers });
   const line = { socket, heardAll: () => {} };
   return new Promise((resolve, reject) => {
     let open = false;

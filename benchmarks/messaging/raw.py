@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import uvloop
 
@@ -53,6 +54,7 @@ async def aiohttp(port: int) -> None:
 async def websockets(port: int) -> None:
     """websockets' server, without compression; `broadcast` is its own."""
     from websockets.asyncio.server import ServerConnection, broadcast, serve
+    from websockets.exceptions import ConnectionClosed
 
     everyone: set[ServerConnection] = set()
 
@@ -61,11 +63,10 @@ async def websockets(port: int) -> None:
 
     async def endpoint(socket: ServerConnection) -> None:
         everyone.add(socket)
-        try:
+        with suppress(ConnectionClosed):
             async for text in socket:
                 await answer(str(text), socket.send, say_to_all)
-        finally:
-            everyone.discard(socket)
+        everyone.discard(socket)
 
     async with serve(endpoint, "127.0.0.1", port, compression=None, ping_interval=None):
         await asyncio.Event().wait()

@@ -117,7 +117,8 @@ def serving(server: Server, through: Sequence[str] = ()) -> Iterator[tuple[int, 
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [*_on_core(0), *through, *_command(server), "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PACKERS": server.packer}) as process:
+    told = {"PACKERS": server.packer, "SPARED": "1" if server.spared else ""}
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told}) as process:
         try:
             _wait(port, process)
             yield port, process.pid

@@ -17,7 +17,8 @@ class Server:
     on: Literal["uvicorn", "direct", "raw", "node"] = "uvicorn"
     """``direct``: uvicorn with the class of ``sente.integrations.uvicorn``."""
     packer: str = "json"
-    typed: bool = False
+    spared: bool = False
+    """Whether the garbage collector is spared what is there for good, as docs/guides/deployment.md says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +61,10 @@ PACKERS = ("auto", "cbor", "edn", "msgpack", "transit", "transit-json", "transit
 SERVERS = {
     "sente": Server(title="sente", dialect="sente", app="sente"),
     "direct": Server(title="sente, with its class for uvicorn", dialect="sente", app="sente", on="direct"),
-    "direct typed": Server(
-        title="the same, with an `EventRegistry`", dialect="sente", app="sente_typed", on="direct", typed=True
+    "direct gc": Server(
+        title="the same, its garbage collector spared", dialect="sente", app="sente", on="direct", spared=True
     ),
+    "direct typed": Server(title="the same, with an `EventRegistry`", dialect="sente", app="sente_typed", on="direct"),
     **{
         f"direct {packer}": Server(
             title=f"the same, `{packer}`", dialect="sente", app="sente", on="direct", packer=packer
@@ -134,7 +136,7 @@ LOADS = {
     "poll": Load(what="poll", unit="requests/s, 50 clients that poll", servers=POLLING, connections=50),
     "poll 1": Load(what="poll", unit="requests/s, 1 client that polls", servers=POLLING, connections=1),
     "poll push": Load(what="pollPush", unit="deliveries/s to 50 clients that poll", servers=POLLING, connections=50),
-    "open": Load(what="open", unit="new connections/s", servers=ALL, connections=500),
+    "open": Load(what="open", unit="new connections/s", servers=(*ALL, "direct gc"), connections=2000),
     "idle": Load(what="idle", unit="KB per idle connection", servers=ALL, connections=2000),
     "rest": Load(
         what="rest",

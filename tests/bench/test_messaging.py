@@ -36,10 +36,12 @@ def test_a_row_holds_what_was_measured() -> None:
     assert {*tables(FOUND)} == {"requests", "standing", "targets"}
 
 
-def test_a_target_is_judged_by_cpu_where_the_load_was_full() -> None:
+def test_a_target_is_judged_by_the_smaller_ratio_and_by_cpu_where_the_load_was_full() -> None:
     _, rate, full, absolute = targets(FOUND)
-    assert rate[2:] == ["5×", "5.00×", "4.55×"]
+    assert rate[2:] == ["5×", "5.00×, missed", "4.55×"]
     assert full[2:] == ["1.3×", "0.50×, missed", "0.50×"]
+    cheaper: Found = {"echo": {**FOUND["echo"], "socketio": [[9_000, 110.0, 30]] * 3}}
+    assert targets(cheaper)[1][2:] == ["5×", "5.00×", "5.00×"]
     assert absolute[1:] == ["", "10", "20.7, missed", ""]
     assert targets({"echo": {**FOUND["echo"], "socketio-node": [[90_000, 50.0, 99]]}})[2][3] == "0.50×"
 
