@@ -40,6 +40,10 @@ bench: .make/bench $(CLIENT) ## measure packers and messaging against their peer
 	.venv/bin/python -m benchmarks.run
 	echo "==> Measuring messaging"
 	.venv/bin/python -m benchmarks.messaging.run
+	echo "==> Measuring several processes"
+	.venv/bin/python -m benchmarks.cluster.run
+	.venv/bin/python -m benchmarks.cluster.scale
+	.venv/bin/python -m benchmarks.cluster.report
 	.venv/bin/python -m benchmarks.report
 	echo "==> The results are in benchmarks/results/ and docs/reference/benchmarks.md"
 
@@ -101,6 +105,7 @@ clean: ## remove everything that was installed or built here
 
 # transit-python2 has a folder of its own: it installs the same module as transit-python.
 .make/bench: .venv/bin/pip pyproject.toml benchmarks/package-lock.json
+	scripts/debian-packages redis nats
 	echo "==> Installing the peers"
 	$(PIP_INSTALL) --editable '.[bench]'
 	$(PIP_INSTALL) --upgrade --target benchmarks/.peers/transit-python2 transit-python2

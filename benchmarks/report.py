@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from benchmarks.messaging.plot import svg
 from benchmarks.messaging.profile import SHARES
 from benchmarks.messaging.run import RESULTS as MESSAGING
 from benchmarks.messaging.tables import shares_table
@@ -15,6 +16,7 @@ from sente.bench.results import Run, geometric_mean
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "packers.json"
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
+PICTURE = PAGE.with_name("messaging.svg")
 
 LARGE = 1024
 """Bytes from which on the targets are ratios; below, calls cost more than work."""
@@ -99,3 +101,4 @@ def plain_payloads(run: Run) -> list[str]:
 
 if __name__ == "__main__":
     PAGE.write_text(written(PAGE.read_text(), read(), read_messaging()))
+    PICTURE.write_text(svg(read_messaging()["found"]))

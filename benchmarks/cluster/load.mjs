@@ -4,10 +4,9 @@
 // microseconds of CPU that each delivery cost each PID.
 
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { performance } from "node:perf_hooks";
+import WebSocket from "ws";
 
-const WebSocket = createRequire(new URL("../../js/package.json", import.meta.url))("ws");
 const [server, port, other, seconds, ...pids] = process.argv.slice(2);
 const USERS = 50;
 const BURST = 500; // deliveries for each word of ours: the next word waits until all have arrived

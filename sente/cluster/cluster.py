@@ -39,7 +39,9 @@ def clustered(
         return None
     if not isinstance(broker, Broker):
         raise ConfigError(f"broker={broker!r}: give a broker, for example RedisBroker('redis://127.0.0.1')")
-    letters = Letters([get("auto", types=types), *packers])
+    known = get("auto", types=types)
+    of_its_own = any(not type(packer).__module__.startswith("sente.packers") for packer in packers)
+    letters = Letters([*packers, known] if of_its_own else [known, *packers])  # it knows best what it has words for
     return Cluster(broker, hub, sending, typed, letters, classic)
 
 

@@ -55,7 +55,7 @@ class Edge:
             "close": self._on_close,
         }
         node.lost.append(self.let_go)
-        node.depends_on = lambda: {hop.owner for hop in self._hops.values()}
+        node.depends_on.append(lambda: {hop.owner for hop in self._hops.values()})
 
     def owner_of(self, token: str | None) -> str | None:
         """The other process that a session belongs to, as its token says; ``None``: it is one of this process, or of

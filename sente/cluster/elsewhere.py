@@ -42,6 +42,7 @@ class Elsewhere:
             "reply": self._on_reply,
         }
         node.lost.append(self._lost)
+        node.depends_on.append(lambda: {asked for asked, _ in self._replies.values()})
         hub.questions.elsewhere = self.put
 
     async def put(self, client_id: str, packed: Event, seconds: float, again: bool) -> tuple[Any, bool]:
@@ -62,6 +63,8 @@ class Elsewhere:
                 return self._read(await reply)
         except TimeoutError:
             raise RequestTimeout(f"no reply to {packed.id} within {seconds:g} s") from None
+        except ProtocolError as error:
+            raise Disconnected(f"the reply came, and cannot be read: {error}") from error
         finally:
             del self._replies[number]
             if not reply.done() or reply.cancelled():

@@ -15,14 +15,12 @@ from sente.errors import ProtocolError
 from sente.hub import Hub
 from sente.interfaces import Broker, BrokerLine, UserId, Wire
 
-SETTLE = 0.5
-"""Seconds after which a new process takes part in announcing: by then the others have said who is there."""
-
 PACE = 0.1
 """Seconds from one word on who came and went to the next: the first is said at once, and all processes hear it."""
 
 PROBE = 0.5
-"""Seconds from one probe to the next of a process that this one depends on."""
+"""Seconds from one probe to the next of a process that this one depends on. After so long a new process takes part in
+announcing, too: by then the others have said who is there."""
 
 SUSPICION = 1.0
 """Seconds for which nobody must hear what is said to a process until it is taken for gone: it may be coming back to
@@ -58,8 +56,8 @@ class Node:
         """Called with a process that is gone; ``None``: nobody can be reached, or what was under way is lost."""
         self.gap: Callable[[], None] = lambda: None
         """Called when something was said that this process has missed for good."""
-        self.depends_on: Callable[[], Collection[str]] = lambda: ()
-        """Which processes to probe."""
+        self.depends_on: list[Callable[[], Collection[str]]] = []
+        """Who says which processes are to be probed, as something waits for them."""
         self.sweep: Callable[[], None] = lambda: None
         """Called with each beat, to ``serve_only`` what is wanted."""
         self.whole = False
@@ -114,6 +112,10 @@ class Node:
         """Whether this other process is there, or was not heard yet though it may be."""
         return node in self.roster.others or self.now < max(self._born, self._back) + EXPIRY
 
+    def is_behind(self, node: str) -> bool:
+        """Whether something that this other process has said may be missing here for now."""
+        return node in self._heard and self._heard[node].behind
+
     def is_gone(self, node: str) -> bool:
         """Nobody has heard what was said to this process: whether it is gone. One that is known may be about to come
         back to the broker, above all if this one has itself."""
@@ -123,7 +125,7 @@ class Node:
         return self.now >= since + SUSPICION and self.now >= self._back + EXPIRY
 
     def _probe(self) -> None:
-        for node in self.depends_on():
+        for node in {node for depends_on in self.depends_on for node in depends_on()}:
             self.say(node_channel(node), "probe", {}, unheard=partial(self._unheard, node))
 
     def _unheard(self, node: str) -> None:
@@ -285,17 +287,18 @@ class Node:
     # -- time
 
     async def _tick(self) -> None:
-        if self._announces:
-            await asyncio.sleep(SETTLE)
-            while not self.roster.may_settle:  # noqa: ASYNC110
-                await asyncio.sleep(SETTLE / 10)
-            self.roster.settle(self.now)
         while True:
             self._beat()
+            begun = self.now
             for _ in range(round(BEAT / PROBE)):
                 await asyncio.sleep(PROBE)
                 self._probe()
+                if self.roster.may_settle:
+                    self.roster.settle(self.now)
+                    self._beat()
             self.sweep()
+            if self.now > begun + 2 * BEAT:  # it was this process that stood still
+                self.roster.excuse(self.now)
             if self.whole:
                 for node in self.roster.expired(self.now):
                     self._forget(node, f"silent for {EXPIRY:g} s")

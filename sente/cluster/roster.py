@@ -100,9 +100,11 @@ class Roster:
 
     @property
     def may_settle(self) -> bool:
-        """Whether it is this process's turn: of several new ones each waits for those before it, by name, so that what
-        happened before anybody was settled is announced once."""
-        return all(process.settled is not False or node > self.node for node, process in self.others.items())
+        """Whether it is this process's turn to announce from now on: of several new ones each waits for those before
+        it, by name, so that what happened before anybody was settled is announced once."""
+        return self._me.settled is False and all(
+            process.settled is not False or node > self.node for node, process in self.others.items()
+        )
 
     def settle(self, now: float) -> None:
         """Announce from now on."""

@@ -15,6 +15,9 @@ from sente.receipts import Delivered, Letter
 KNOWN = 10_000
 """Events of other processes whose delivery can still be asked about."""
 
+KNOWN_BYTES = 16 * 1024 * 1024
+"""The same in bytes, packed."""
+
 MARGIN = 0.25
 """Seconds that others have less than the one who asks, so that their answer arrives in time."""
 
@@ -39,6 +42,8 @@ class Settling:
         self._node = node
         self._hub = hub
         self._known: OrderedDict[tuple[str, int], Push] = OrderedDict()
+        self._size = 0
+        self._forgotten: dict[str, int] = {}  # by process, the last event that was known
         self._asked: dict[int, _Question] = {}
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -48,8 +53,11 @@ class Settling:
     def know(self, node: str, n: int, push: Push) -> None:
         """An event of another process was put into the outboxes here."""
         self._known[node, n] = push
-        if len(self._known) > KNOWN:
-            self._known.popitem(last=False)
+        self._size += push.size
+        while len(self._known) > KNOWN or self._size > KNOWN_BYTES:
+            (node, n), oldest = self._known.popitem(last=False)
+            self._size -= oldest.size
+            self._forgotten[node] = n
 
     def of(self, letter: Letter) -> "Everywhere":
         """Who knows what becomes of this event."""
@@ -76,12 +84,17 @@ class Settling:
             del self._asked[number]
 
     def _lost(self, node: str | None) -> None:
+        if node is not None:
+            self._forgotten.pop(node, None)
         for question in self._asked.values():
             question.dead |= question.missing if node is None else {node}
             question.look()
 
     def _on_settle(self, notice: Notice) -> None:
-        push = self._known.get((notice.sender, notice.number("of")))
+        node, n = notice.sender, notice.number("of")
+        push = self._known.get((node, n))
+        if push is None and (n <= self._forgotten.get(node, 0) or self._node.is_behind(node)):
+            return  # it may have come here; who does not answer is counted as unheard
         task = asyncio.create_task(self._settle(push, notice.sender, notice.number("ask"), notice.number("ms") / 1000))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,12 +1,17 @@
 """The page of the reference run shows what the run found."""
 
-from benchmarks.report import PAGE, RESULTS, plain_payloads, read, read_messaging, targets_table, written
+from benchmarks.messaging.plot import svg
+from benchmarks.report import PAGE, PICTURE, RESULTS, plain_payloads, read, read_messaging, targets_table, written
 from sente.bench.plot import SUFFIXES
 
 
 def test_the_tables_are_those_of_the_results() -> None:
     page = PAGE.read_text()
     assert written(page, read(), read_messaging()) == page, "run `python -m benchmarks.report`"
+
+
+def test_the_picture_is_that_of_the_results() -> None:
+    assert PICTURE.read_text() == svg(read_messaging()["found"]), "run `python -m benchmarks.report`"
 
 
 def test_all_were_there() -> None:

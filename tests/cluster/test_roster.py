@@ -103,7 +103,7 @@ class World:
         while self.now < until:
             self.now += BEAT / 4
             for name, roster in self.rosters.items():
-                if not roster.settled and roster.may_settle and self.now >= self.born[name] + BEAT / 2:
+                if roster.may_settle and self.now >= self.born[name] + BEAT / 2:
                     roster.settle(self.now)
                 if self.now % BEAT == 0:
                     self.beat(name)

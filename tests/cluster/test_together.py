@@ -73,6 +73,19 @@ async def test_a_receipt_counts_all(broker: Broker, transport: Any) -> None:
         assert (await app.sockets[0].broadcast("news/told", 1).delivered()).clients == 0
 
 
+async def test_what_is_no_longer_known_is_not_counted_as_delivered(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sente.cluster.settling.KNOWN", 3)
+    async with several(broker, 2) as app:
+        app.always = 1
+        async with client_of(app, "ada") as ada:
+            receipts = [app.sockets[0].send("ada", "news/told", number) for number in range(5)]
+            await ada.received.at_least(5)
+            known = [(await receipt.delivered(0.5)) for receipt in receipts[::4]]
+            assert [(each.clients, each.unheard, each.complete) for each in known] == [(0, 1, False), (1, 0, True)]
+
+
 async def test_a_user_is_told_to_go_everywhere(broker: Broker) -> None:
     async with several(broker) as app, client_of(app, "ada") as ada, client_of(app, "ada", "poll") as too:
         app.sockets[2].disconnect("ada", "time is up")
