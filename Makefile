@@ -10,7 +10,7 @@ FULLY_COVERED = sente/protocol/*,sente/packers/*,sente/events/*
 OLDEST_FASTAPI := $(shell sed -n 's/.*"fastapi>=\([0-9.]*\)".*/\1/p' pyproject.toml)
 
 .SILENT:
-.PHONY: help demo test soak oldest bench profile check fmt clean
+.PHONY: help demo test soak direct oldest bench profile check fmt clean
 
 help: ## list the targets
 	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -31,11 +31,15 @@ soak: .make/dev $(CLIENT) ## cut lines 1,000 times for each transport and packer
 	echo "==> Soaking"
 	.venv/bin/python -m tests.soak.run
 
+direct: .make/dev $(CLIENT) ## run the end-to-end and fault tests again, over sente's WebSocket class for uvicorn
+	echo "==> Testing over sente's class for uvicorn"
+	UVICORN_WS=sente.integrations.uvicorn:WebSocketProtocol .venv/bin/python -m pytest -q tests/e2e tests/faults
+
 oldest: .make/oldest ## run what touches FastAPI with the oldest version that pyproject.toml allows
 	echo "==> Testing with FastAPI $(OLDEST_FASTAPI)"
 	.make/oldest/bin/python -m pytest -q tests/integrations/test_fastapi.py tests/integrations/test_depends.py
 
-bench: .make/bench $(CLIENT) ## measure packers and messaging against their peers, for about 25 minutes
+bench: .make/bench $(CLIENT) ## measure packers and messaging against their peers, for about half an hour
 	echo "==> Measuring the packers and their peers"
 	.venv/bin/python -m benchmarks.run
 	echo "==> Measuring messaging"

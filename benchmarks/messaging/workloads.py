@@ -113,13 +113,17 @@ LOADS = {
     "push 1 KB": Load(
         what="push", unit="deliveries/s, bursts of 1 KB to 500", servers=SOME, connections=500, burst=10, size=1000
     ),
-    "push 5000": Load(
-        what="push",
-        unit="deliveries/s, bursts of 10 to 5,000",
-        servers=("sente", "direct", "socketio", "asgi"),
-        connections=5000,
-        burst=10,
-    ),
+    **{
+        name: Load(
+            what="push", unit=unit, servers=(*OURS, "socketio", "asgi"), connections=5000, burst=burst, size=size
+        )
+        for name, unit, burst, size in (
+            ("push 5000", "deliveries/s, bursts of 10 to 5,000", 10, 100),
+            ("single 5000", "deliveries/s, one to 5,000", 1, 100),
+            ("single 5000 1 KB", "deliveries/s, one of 1 KB to 5,000", 1, 1000),
+            ("push 5000 1 KB", "deliveries/s, bursts of 1 KB to 5,000", 10, 1000),
+        )
+    },
     "user 1": Load(
         what="tell",
         unit="pushes/s to a user with 1 device",
@@ -159,7 +163,8 @@ LOADS = {
 
 TABLES = {
     "requests": ("echo", "latency", "echo 32"),
-    "pushes": ("push", "single", "single 1 KB", "push 1 KB", "push 5000"),
+    "pushes": ("push", "single", "single 1 KB", "push 1 KB"),
+    "crowds": ("push 5000", "single 5000", "single 5000 1 KB", "push 5000 1 KB"),
     "users": ("user 1", "user 3"),
     "polling": ("poll", "poll 1", "poll push"),
     "standing": ("open", "idle", "rest"),

@@ -100,6 +100,8 @@ class Owner:
             case "hello":
                 link.packer = self._door.check(link.connection)
                 hello = read_hello(plain_object(notice, "opening"))
+                if hello.auth is not None:
+                    link.connection = Connection(link.connection.scope, hello.auth)
                 await self._door.admit(link, hello, websocket=link.connection.scope["type"] == "websocket")
             case "exchange":
                 link.packer = self._door.check(link.connection)

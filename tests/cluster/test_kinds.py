@@ -185,6 +185,22 @@ async def test_the_session_of_the_framework_reaches_the_owner() -> None:
             assert ada.state.uid == "ada"
 
 
+@both_transports
+async def test_bearer_tokens_reach_the_owner(transport: Any) -> None:
+    def authorize(connection: Any) -> bool:
+        return bool(connection.headers.get("authorization") == "Bearer t")
+
+    async with several(MemoryBroker(), 2, settings=QUICK, authorize=authorize) as app:
+        app.always = 0
+        async with client_of(app, "ada", transport, auth="Bearer t") as ada:
+            app.always = 1
+            ada.break_connection()
+            await until(lambda: not ada.state.open)
+            await until(lambda: ada.state.open)
+            assert await ada.request("echo/say", 1) == 1
+            assert (ada.state.resumed, ada.state.lost) == (True, 0)
+
+
 async def test_who_may_no_longer_in_is_told_so_by_the_edge() -> None:
     allowed = [True]
     async with several(MemoryBroker(), 2, settings=QUICK, authorize=lambda _: allowed[0]) as app:

@@ -1,6 +1,7 @@
 """Real servers on free ports of this machine, in the test's own loop."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -34,6 +35,7 @@ def serving(app: Any, server: str = "uvicorn") -> AbstractAsyncContextManager[in
 
 @asynccontextmanager
 async def _uvicorn(app: Any, **options: Any) -> AsyncIterator[int]:
+    options.setdefault("ws", os.environ.get("UVICORN_WS", "auto"))  # as uvicorn's command reads it: see `make direct`
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, **options))
