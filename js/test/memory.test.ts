@@ -21,13 +21,17 @@ async function heap(): Promise<number> {
   return process.memoryUsage().heapUsed;
 }
 
-/** What the client does `times` times may cost so many bytes for good, once the engine has seen it a thousand times. */
+/** What the client does `times` times may cost so many bytes for good, once the engine has seen it a thousand times.
+ *  What leaks does so each time: the engine's own book-keeping does not. */
 async function assertLean(work: (times: number) => Promise<void>, times: number, bytes: number): Promise<void> {
   await work(Math.max(1000, times / 10));
-  const before = await heap();
-  await work(times);
-  const grown = (await heap()) - before;
-  assert.ok(grown < bytes, `${grown} bytes more after ${times} times`);
+  const grown: number[] = [];
+  while (grown.length < 3 && !(Math.min(...grown) < bytes)) {
+    const before = await heap();
+    await work(times);
+    grown.push((await heap()) - before);
+  }
+  assert.ok(Math.min(...grown) < bytes, `${grown.join(", ")} bytes more after ${times} times`);
 }
 
 async function using(work: (client: Client, server: Server, page: Page) => Promise<void>): Promise<void> {
@@ -51,7 +55,7 @@ async function using(work: (client: Client, server: Server, page: Page) => Promi
 
 test("100,000 events, and as many requests, leave nothing behind", () =>
   using(async (client, server) => {
-    let heard = 0;
+    let [asked, heard] = [0, 0];
     const { signal } = new AbortController();
     setMaxListeners(50, signal);
     const got = client.events<number>("a/b");
@@ -61,6 +65,7 @@ test("100,000 events, and as many requests, leave nothing behind", () =>
           const replies = Array.from({ length: 50 }, (_, k) => client.request("a/ask", k, { signal }));
           for (let k = 0; k < 50; k++) {
             client.send("a/say", k);
+            asked += 1;
             client.once("a/b", () => (heard += 1));
           }
           const events = Array.from({ length: 100 }, (_, k) => ["a/b", k]);
@@ -73,7 +78,7 @@ test("100,000 events, and as many requests, leave nothing behind", () =>
       100_000,
       300_000,
     );
-    assert.equal(heard, 55_000);
+    assert.equal(heard, asked);
     assert.equal(getEventListeners(signal, "abort").length, 0);
     await got.return?.();
   }));
