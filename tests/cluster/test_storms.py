@@ -47,7 +47,7 @@ class Storm:
 
     async def is_over(self) -> None:
         """All has arrived, once and in order, or somebody was told otherwise: here nobody may be."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             while [len(each) for each in self.handled] != self.up:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             while any(len(client.received) < sum(self.down) for client in self.clients):  # noqa: ASYNC110
