@@ -211,7 +211,9 @@ class Node:
                 self._ask_again(node)
 
     def _ask_again(self, node: str) -> None:
-        self.say(node_channel(node), "again", {"since": self._heard[node].n})
+        heard = self._heard[node]
+        heard.asked += 1
+        self.say(node_channel(node), "again", {"since": heard.n, "ask": heard.asked})
 
     def _hear(self, channel: str, body: bytes) -> None:
         try:
@@ -257,9 +259,9 @@ class Node:
         self.roster.on_beat(node, notice.head, self.now)
 
     def _on_again(self, notice: Notice) -> None:
-        kept, to = self.ring.since(notice.number("since")), node_channel(notice.sender)
-        if all(self.say(to, "kept", {"channel": one.channel}, [one.body]) for one in kept or ()):  # else it asks again
-            self.say(to, "caught up", {"last": self.ring.n, "gap": kept is None})
+        kept, to, ask = self.ring.since(notice.number("since")), node_channel(notice.sender), notice.number("ask")
+        if all(self.say(to, "kept", {"channel": one.channel, "ask": ask}, [one.body]) for one in kept or ()):
+            self.say(to, "caught up", {"last": self.ring.n, "gap": kept is None, "ask": ask})  # else it asks again
 
     def _on_kept(self, notice: Notice) -> None:
         body = notice.frame()
@@ -268,13 +270,15 @@ class Node:
         kept, channel, heard = read(body), notice.text("channel"), self._heard.get(notice.sender)
         if kept.sender != notice.sender:
             raise ProtocolError("what was kept is somebody else's")
-        if heard is not None and heard.again(kept.number("n")) and (channel == EVERYONE or channel in self._channels):
+        if heard is None or heard.asked != notice.number("ask"):
+            return
+        if heard.again(kept.number("n")) and (channel == EVERYONE or channel in self._channels):
             self._hub.stats["heard again"] += 1
             self._handle(kept)
 
     def _on_caught_up(self, notice: Notice) -> None:
         heard = self._heard.get(notice.sender)
-        if heard is not None and heard.behind:
+        if heard is not None and heard.behind and heard.asked == notice.number("ask"):
             heard.caught_up(notice.number("last"))
             if notice.head.get("gap") is True:
                 self._missed(notice.sender)

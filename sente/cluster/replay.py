@@ -81,6 +81,8 @@ class Heard:
     """The last number."""
     behind: bool = False
     """Whether something may be missing, so that nothing is taken but what is said again."""
+    asked: int = 0
+    """The number of the question that the answer must be to: the rest of one to an older question has a gap."""
 
     def take(self, n: int) -> bool:
         """Whether what has this number is new, and its turn has come."""
