@@ -26,6 +26,15 @@ SUSPICION = 1.0
 """Seconds for which nobody must hear what is said to a process until it is taken for gone: it may be coming back to
 the broker."""
 
+ON_ITS_WAY = 5.0
+"""Seconds that a question may take to another process: how long this one has been there is told with so much more."""
+
+DEPARTED = 60.0
+"""Seconds for which a process that is gone is named to those who come back: as long as what was said is kept."""
+
+PROCESSES = 10_000
+"""Processes, those of earlier starts included, of which it is remembered how much was heard."""
+
 FRESH = 30.0
 """Seconds that a channel is heard at least: a client that is being let in is served only when its checks are done."""
 
@@ -69,6 +78,7 @@ class Node:
         self._line: BrokerLine | None = None
         self._heard: dict[str, Heard] = {}
         self._channels: dict[str, float] = {}  # subscribed, and when
+        self._departed: dict[str, float] = {}  # who is gone, and since when
         self._suspects: dict[str, float] = {}  # whom nobody hears, and since when
         self._was_cut = False
         self._born = 0.0
@@ -210,10 +220,20 @@ class Node:
             for node in self._heard:
                 self._ask_again(node)
 
+    def _met(self, node: str, n: int) -> Heard:
+        """How much was heard of a process. Of one that was never heard before all up to ``n`` is known, or was said
+        before this one began, unless this one was cut off since: then it may be anything since."""
+        if node not in self._heard:
+            self._heard[node] = Heard(0, behind=True) if self._was_cut else Heard(n)
+            if len(self._heard) > PROCESSES:
+                del self._heard[next(iter(self._heard))]
+        return self._heard[node]
+
     def _ask_again(self, node: str) -> None:
         heard = self._heard[node]
         heard.asked += 1
-        self.say(node_channel(node), "again", {"since": heard.n, "ask": heard.asked})
+        head = {"since": heard.n, "ms": round((self.now - self._born + ON_ITS_WAY) * 1000), "ask": heard.asked}
+        self.say(node_channel(node), "again", head)
 
     def _hear(self, channel: str, body: bytes) -> None:
         try:
@@ -225,11 +245,11 @@ class Node:
             log.warning("unreadable, from the broker on %s: %s", channel, error)
 
     def _take(self, channel: str, notice: Notice) -> None:
-        self._suspects.pop(notice.sender, None)
+        for those in (self._suspects, self._departed):
+            those.pop(notice.sender, None)
         if "n" in notice.head:  # it was said surely
             n = notice.number("n")
-            heard = self._heard.setdefault(notice.sender, Heard(n - 1))
-            if not heard.take(n):
+            if not self._met(notice.sender, n - 1).take(n):
                 return
         self._handle(notice)
 
@@ -239,29 +259,29 @@ class Node:
         handler(notice)
 
     def _on_beat(self, notice: Notice) -> None:
-        """It is alive. One that was cut off, or has come while this one was, may have said what was not heard here."""
-        node, n = notice.sender, notice.number("last")
-        back = notice.head.get("back") is True
-        young = notice.number("age") < (self.now - self._born) * 1000
-        if (heard := self._heard.get(node)) is None:
-            missed = self._was_cut and young and n > 0
-            heard = self._heard[node] = Heard(0 if missed else n, behind=missed)
-            if missed:
-                self._ask_again(node)
-        elif back and heard.n < n:
-            heard.behind = True
+        """It is alive. What it said while either of the two was cut off is asked for, again if the answer was lost."""
+        node, n, back = notice.sender, notice.number("last"), notice.head.get("back") is True
+        heard = self._met(node, n)
+        heard.told(n, back=back)
+        if heard.behind:
             self._ask_again(node)
-        heard.told(n)
-        if heard.behind and not back:
-            self._ask_again(node)  # the answer has been lost
         if notice.head.get("new") is True or back:
             self._beat()
         self.roster.on_beat(node, notice.head, self.now)
 
     def _on_again(self, notice: Notice) -> None:
-        kept, to, ask = self.ring.since(notice.number("since")), node_channel(notice.sender), notice.number("ask")
+        to, ask = node_channel(notice.sender), notice.number("ask")
+        begun = self.now - notice.number("ms") / 1000
+        kept = self.ring.since(notice.number("since"), begun)
         if all(self.say(to, "kept", {"channel": one.channel, "ask": ask}, [one.body]) for one in kept or ()):
-            self.say(to, "caught up", {"last": self.ring.n, "gap": kept is None, "ask": ask})  # else it asks again
+            head = {"last": self.ring.n, "gap": kept is None, "ask": ask, "departed": self._departed_since(begun)}
+            self.say(to, "caught up", head)  # else it asks again
+
+    def _departed_since(self, begun: float) -> list[str]:
+        """The processes that had said something, and are gone since then and for less than a minute: who was cut off
+        meanwhile may never have heard of them."""
+        self._departed = {node: at for node, at in self._departed.items() if at > self.now - DEPARTED}
+        return [node for node, at in self._departed.items() if at >= begun]
 
     def _on_kept(self, notice: Notice) -> None:
         body = notice.frame()
@@ -279,9 +299,16 @@ class Node:
     def _on_caught_up(self, notice: Notice) -> None:
         heard = self._heard.get(notice.sender)
         if heard is not None and heard.behind and heard.asked == notice.number("ask"):
+            departed = notice.head.get("departed")
+            if not isinstance(departed, list) or not all(isinstance(node, str) for node in departed):
+                raise ProtocolError("departed must be a list of processes")
             heard.caught_up(notice.number("last"))
             if notice.head.get("gap") is True:
                 self._missed(notice.sender)
+            for node in departed:
+                if node != self.name and node not in self._heard:
+                    self._heard[node] = Heard(0)
+                    self._missed(node)
 
     def _missed(self, node: str) -> None:
         self._hub.stats["broker gaps"] += 1
@@ -307,17 +334,16 @@ class Node:
                 for node in self.roster.expired(self.now):
                     self._forget(node, f"silent for {EXPIRY:g} s")
                 self.roster.announce_late(self.now)
-                for node in self._heard.keys() - self.roster.others.keys():  # which never said that it is alive
-                    del self._heard[node]
 
     def _beat(self, **more: bool) -> None:
-        age = round((self.now - self._born) * 1000)
-        self.say(EVERYONE, "beat", {"last": self.ring.n, "age": age, **self.roster.beat(), **more})
+        self.say(EVERYONE, "beat", {"last": self.ring.n, **self.roster.beat(), **more})
 
     def _forget(self, node: str, why: str) -> None:
         log.info("process %s is gone: %s", node, why)
-        heard = self._heard.pop(node, None)
+        heard = self._heard.get(node)  # which is kept: it may have been cut off, and come back
         self._suspects.pop(node, None)
+        if heard is not None and heard.n:
+            self._departed[node] = self.now
         self.roster.gone(node, self.now)
         for lost in self.lost:
             lost(node)

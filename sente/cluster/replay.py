@@ -6,6 +6,7 @@ what came after the last number that it heard of it, and until it has that it ta
 does not keep it any more there is a gap, and those it may concern are told.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class Ring:
         self._age = age
         self._kept: deque[Kept] = deque()
         self._size = 0
+        self._dropped: Kept | None = None  # the last one that is not kept any more
         self._cut: int | None = None  # the last number that may have left, while it is cut off
         self.n = 0
         """The number of the last one."""
@@ -65,12 +67,15 @@ class Ring:
         return True
 
     def _drop(self) -> None:
-        self._size -= len(self._kept.popleft().body)
+        self._dropped = self._kept.popleft()
+        self._size -= len(self._dropped.body)
 
-    def since(self, n: int) -> Iterator[Kept] | None:
-        """All after that number, in order; ``None``: some of it is not kept any more."""
-        first = self._kept[0].n if self._kept else self.n + 1
-        return (kept for kept in list(self._kept) if kept.n > n) if n >= first - 1 else None
+    def since(self, n: int, at: float = -math.inf) -> Iterator[Kept] | None:
+        """All after that number that was not said before ``at``, in order; ``None``: some of it is not kept any
+        more."""
+        if self._dropped is not None and self._dropped.n > n and self._dropped.at >= at:
+            return None
+        return (kept for kept in list(self._kept) if kept.n > n and kept.at >= at)
 
 
 @dataclass(slots=True)
@@ -91,8 +96,11 @@ class Heard:
         self.n = n
         return True
 
-    def told(self, n: int) -> None:
-        """The other says that it has come to this number: nothing up to it is still on its way to here."""
+    def told(self, n: int, *, back: bool = False) -> None:
+        """The other says that it has come to this number: nothing up to it is still on its way to here, unless it was
+        cut off itself and is ``back``."""
+        if back and self.n < n:
+            self.behind = True
         if not self.behind:
             self.n = max(self.n, n)
 

@@ -44,22 +44,48 @@ class ShakyBroker:
     def __init__(self) -> None:
         self.lines: list[ShakyLine] = []
         self.carried = 0
+        self.there = True
+        """Whether a new line is there at once."""
+        self.held: list[tuple[ShakyLine, str, bytes, Callable[[], None] | None]] | None = None
+        """What is on its way, if all is held back."""
 
     async def connect(self, heard: Callable[[str, bytes], None], state: Callable[[bool], None]) -> BrokerLine:
         line = ShakyLine(self, heard, state)
         self.lines.append(line)
-        state(True)
+        line.whole = self.there
+        if self.there:
+            state(True)
         return line
 
     def carry(self, sender: ShakyLine, channel: str, body: bytes, unheard: Callable[[], None] | None) -> None:
         if not sender.whole and not sender.dead:
             return
+        if self.held is not None:
+            return self.held.append((sender, channel, body, unheard))
         self.carried += 1
         heard = [line for line in self.lines if line.whole and channel in line.channels]
         for line in heard:
             line.heard(channel, body)
         if not heard and unheard is not None:
             unheard()
+
+    def hold(self) -> None:
+        """Hold back what is on its way from now on."""
+        self.held = []
+
+    def release(self, count: int) -> None:
+        """Let so much of it arrive: the oldest."""
+        assert self.held is not None
+        held, self.held = self.held, None
+        for each in held[:count]:
+            self.carry(*each)
+        self.held = held[count:]
+
+    def let_go(self) -> None:
+        """Let all of it arrive, and hold nothing back any more."""
+        held, self.held = self.held or [], None
+        for each in held:
+            self.carry(*each)
 
     def cut(self, *numbers: int) -> None:
         """Cut these lines."""

@@ -51,6 +51,16 @@ def test_they_are_kept_for_so_long() -> None:
     assert numbers(ring, 0) is None
 
 
+def test_what_was_said_before_somebody_began_is_none_of_its_business() -> None:
+    ring = Ring(items=3)
+    for n in range(1, 7):
+        ring.take("all", b"", n, now=float(n))
+    assert [one.n for one in ring.since(0, 4.0) or ()] == [4, 5, 6]
+    assert [one.n for one in ring.since(0, 5.0) or ()] == [5, 6]
+    assert ring.since(0, 3.0) is None  # the third is not kept any more
+    assert numbers(ring, 0) is None
+
+
 def test_what_cannot_leave_is_not_pushed_out() -> None:
     ring = filled(8, Ring(items=10))
     ring.cut()
@@ -136,7 +146,10 @@ def test_a_beat_says_how_far_the_other_has_come() -> None:
     heard.told(7)
     assert not heard.take(7)
     assert heard.take(8)
-    heard.behind = True
+    heard.told(8, back=True)
+    assert not heard.behind
+    heard.told(9, back=True)  # of which one may not have arrived
+    assert heard.behind
     heard.told(20)  # that is no news to one that may have missed something
     assert heard.n == 8
     heard.caught_up(20)

@@ -91,7 +91,7 @@ async def test_lines_to_a_broker_that_fail_by_chance(seed: int) -> None:
         await storm.is_over()
 
 
-@pytest.mark.parametrize("name", ["redis"])
+@pytest.mark.parametrize("name", ["redis", "nats"])
 async def test_real_lines_to_a_real_broker_that_are_cut(name: str, request: pytest.FixtureRequest) -> None:
     """Each socket has a proxy to the broker that cuts every connection somewhere in its first 12,000 bytes."""
     server: Server = request.getfixturevalue(name)

@@ -36,16 +36,16 @@ hop = {"hop": number, "seq": number}
 
 # What each op says when it is right.
 OPS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
-    "beat": {"v": number, "last": number, "age": number, "settled": st.booleans(), "back": st.booleans()},
+    "beat": {"v": number, "last": number, "settled": st.booleans(), "back": st.booleans()},
     "probe": {},
     "who": {},
     "state": {"v": number, "first": st.booleans(), "last": st.booleans(), "users": users},
     "delta": {"v": number, "users": users},
     "told": {"uid": uid, "what": st.sampled_from(["open", "close"])},
     "gone": {},
-    "again": {"since": number, "ask": number},
+    "again": {"since": number, "ms": number, "ask": number},
     "kept": {"channel": st.sampled_from(["all", "user:null"]), "ask": number},
-    "caught up": {"last": number, "gap": st.booleans(), "ask": number},
+    "caught up": {"last": number, "gap": st.booleans(), "ask": number, "departed": st.just(["n"])},
     "event": {**event, "uid": uid, "n": number, "delivery": st.sampled_from([None, "latest", "volatile"])},
     "disconnect": {"uid": uid, "reason": st.text(max_size=5), "n": number},
     "settle": {"of": number, "ask": number, "ms": number},

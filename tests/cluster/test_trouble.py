@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sente import Disconnected
+from sente import Disconnected, Publisher
 from sente.testing import ServedClient
 from tests.asgi import until
 from tests.cluster.several import client_of, several
@@ -66,6 +66,89 @@ async def test_a_line_that_is_cut_again_and_again_loses_nothing() -> None:
             heard = [event.data for event in ada.received]
             assert [n for n in heard if n < 1000] == list(range(300))
             assert [n for n in heard if n >= 1000] == list(range(1000, 1300))
+
+
+async def test_who_begins_while_its_line_is_cut_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has never heard of the one that speaks, which is older."""
+    monkeypatch.setattr("sente.cluster.node.ON_ITS_WAY", 0.02)
+    broker = ShakyBroker()
+    async with several(broker, 1) as first:
+        first.sockets[0].send("ada", "news/told", "before")
+        await asyncio.sleep(0.05)
+        broker.there = False
+        async with several(broker, 1) as second, client_of(second, "ada") as ada:
+            for number in range(5):
+                first.sockets[0].send("ada", "news/told", number)
+            await asyncio.sleep(0.02)
+            broker.heal(1)
+            await ada.received.at_least(5)
+            first.sockets[0].send("ada", "news/told", 5)
+            assert [event.data for event in await ada.received.at_least(6)] == [0, 1, 2, 3, 4, 5]
+
+
+async def test_who_is_thought_gone_and_comes_back_is_heard_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("node", "roster"):
+        monkeypatch.setattr(f"sente.cluster.{module}.EXPIRY", 0.3)
+        monkeypatch.setattr(f"sente.cluster.{module}.BEAT", 0.1)
+    monkeypatch.setattr("sente.cluster.node.PROBE", 0.05)
+    broker = ShakyBroker()
+    async with several(broker, 2) as app:
+        app.always = 1
+        async with client_of(app, "ada") as ada:
+            says = app.sockets[0]
+            for number in range(30):
+                says.send("ada", "news/told", number)
+                if number == 10:
+                    await ada.received.at_least(11)
+                    broker.cut(0)
+                if number == 20:
+                    await asyncio.sleep(0.8)  # longer than it takes to be thought gone
+                    broker.heal(0)
+            heard = [event.data for event in await ada.received.at_least(30)]
+            await asyncio.sleep(0.3)
+            assert heard == [event.data for event in ada.received] == list(range(30))
+            assert ada.state.lost == 0
+
+
+async def test_the_rest_of_an_older_answer_is_not_taken_for_the_whole() -> None:
+    broker = ShakyBroker()
+    async with several(broker, 2) as app:
+        app.always = 1
+        async with client_of(app, "ada") as ada:
+            app.sockets[0].send("ada", "news/told", "first")
+            await ada.received.at_least(1)
+            broker.cut(1)
+            for number in range(10):
+                app.sockets[0].send("ada", "news/told", number)
+            await asyncio.sleep(0.01)
+            broker.hold()
+            broker.heal(1)
+            await asyncio.sleep(0.01)
+            broker.release(2)  # it is back, and asks
+            await asyncio.sleep(0.01)
+            broker.cut(1)
+            broker.release(6)  # a part of the answer, which is lost
+            broker.heal(1)
+            await asyncio.sleep(0.01)
+            broker.let_go()
+            assert [event.data for event in await ada.received.at_least(11)] == ["first", *range(10)]
+
+
+async def test_what_a_process_said_that_is_gone_is_told_as_lost() -> None:
+    """It came, spoke and went while another was cut off, which never heard of it."""
+    broker = ShakyBroker()
+    async with several(broker, 2) as app:
+        app.always = 1
+        async with client_of(app, "ada") as ada:
+            broker.cut(1)
+            async with Publisher(broker) as publisher:
+                publisher.send("ada", "job/done", 7)
+                publisher.broadcast("job/done", 8)
+                await asyncio.sleep(0.05)
+            broker.heal(1)
+            await until(lambda: ada.state.open and not ada.state.first_open)
+            assert (ada.state.resumed, ada.state.lost) == (False, None)
+            assert [chsk.stats["broker gaps"] for chsk in app.sockets] == [0, 1]
 
 
 async def test_what_is_not_kept_any_more_is_told_as_lost() -> None:
