@@ -90,37 +90,26 @@ class Questions:
         newest_first = list(reversed(self._named[client_id]))
         return next((client for client in newest_first if isinstance(client, Client)), newest_first[0])
 
-    async def request(
-        self,
-        client_id: str,
-        event: Any,
-        data: Any = None,
-        *,
-        timeout: float | None = None,
-        form: str | None = None,
-        idempotent: bool | None = None,
-    ) -> Any:
+    async def request(self, client_id: str, event: Any, data: Any = None, **options: Any) -> Any:
         """Ask the client that ``find`` finds, or another process has. Raises as ``ChannelSocket.request``."""
         self._here()
         there = self.elsewhere if client_id not in self._named else None
         put: Put = partial(self.put, self.find(client_id)) if there is None else partial(there, client_id)
-        return await self._ask(put, event, data, timeout, form, idempotent)
+        return await self._ask(put, event, data, **options)
 
-    async def ask(
+    async def ask(self, client: AnyClient, event: Any, data: Any = None, **options: Any) -> Any:
+        """Ask one client. Raises as ``ChannelSocket.request``."""
+        return await self._ask(partial(self.put, client), event, data, **options)
+
+    async def _ask(
         self,
-        client: AnyClient,
+        put: Put,
         event: Any,
-        data: Any = None,
+        data: Any,
         *,
         timeout: float | None = None,
         form: str | None = None,
         idempotent: bool | None = None,
-    ) -> Any:
-        """Ask one client. Raises as ``ChannelSocket.request``."""
-        return await self._ask(partial(self.put, client), event, data, timeout, form, idempotent)
-
-    async def _ask(
-        self, put: Put, event: Any, data: Any, timeout: float | None, form: str | None, idempotent: bool | None
     ) -> Any:
         self._here()
         packed = self._pack(event, data, form)

@@ -71,7 +71,7 @@ class Cluster:
     @property
     def unsaid(self) -> int | None:
         """How many events the broker has not been given yet; ``None``: it is there."""
-        return None if self._node.whole else self._node.ring.unsaid
+        return None if self._node.whole else self._node.surely.ring.unsaid
 
     @property
     def presence(self) -> Presence:

@@ -28,7 +28,7 @@ class Fanout:
         self._typed = typed
         self._settling = Settling(node, hub)
         node.on |= {"event": self._on_event, "disconnect": self._on_disconnect}
-        node.gap = self._gap
+        node.surely.gap = self._gap
 
     # -- to others
 
@@ -51,12 +51,12 @@ class Fanout:
         if head.get("delivery") == "volatile":
             self._node.say(channel, "event", head, [letter.wire])
         else:
-            letter.n = self._node.say_surely(channel, "event", head, [letter.wire])
+            letter.n = self._node.surely.say(channel, "event", head, [letter.wire])
             letter.refused = letter.n is None
 
     def disconnect(self, uid: UserId, reason: str) -> None:
         """Say that a user has to go."""
-        self._node.say_surely(user_channel(uid), "disconnect", {"uid": uid, "reason": reason})
+        self._node.surely.say(user_channel(uid), "disconnect", {"uid": uid, "reason": reason})
 
     def deliveries(self, letter: Letter) -> Waits:
         """Who knows what becomes of it."""

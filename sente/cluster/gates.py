@@ -1,6 +1,7 @@
 """The gates of a process among others: what belongs to a session of another is handed to that."""
 
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from sente.admission import Admission
 from sente.classic import ClassicClients
@@ -14,14 +15,33 @@ from sente.protocol.settings import ServerSettings
 from sente.transports.asgi import Connection
 from sente.transports.gate import Refusal, ServerLink
 
+Door = TypeVar("Door", bound=Admission | ClassicClients)
 
-class ClusterGate:
-    """Implements ``Gate`` in front of a door."""
 
-    def __init__(self, door: Admission, edge: Callable[[], Edge]) -> None:
+class _InFront(Generic[Door]):
+    """What both gates have: a door behind them."""
+
+    def __init__(self, door: Door, edge: Callable[[], Edge]) -> None:
         self.settings: ServerSettings = door.settings
         self._door = door
         self._edge = edge
+
+    def lost(self, link: ServerLink, *, cut: bool = False) -> None:
+        """The link is gone."""
+        if not self._edge().ended(link, "cut" if cut else "lost"):
+            self._door.lost(link, cut=cut)
+
+    def headers(self, connection: Connection) -> list[tuple[str, str]]:
+        """The headers of every HTTP answer."""
+        return self._door.headers(connection)
+
+    async def refusal(self, connection: Connection, rejected: Rejected) -> Refusal:
+        """How a refusal is put."""
+        return await self._door.refusal(connection, rejected)
+
+
+class ClusterGate(_InFront[Admission]):
+    """Implements ``Gate``."""
 
     def check(self, connection: Connection) -> Packer:
         """What can be said before a hello."""
@@ -62,42 +82,24 @@ class ClusterGate:
         if not self._edge().ended(link, "goodbye"):
             self._door.said_goodbye(link)
 
-    def lost(self, link: ServerLink, *, cut: bool = False) -> None:
-        """The link is gone."""
-        if not self._edge().ended(link, "cut" if cut else "lost"):
-            self._door.lost(link, cut=cut)
 
-    def headers(self, connection: Connection) -> list[tuple[str, str]]:
-        """The headers of every HTTP answer."""
-        return self._door.headers(connection)
-
-    async def refusal(self, connection: Connection, rejected: Rejected) -> Refusal:
-        """How a refusal is put."""
-        return await self._door.refusal(connection, rejected)
-
-
-class ClusterClassicGate:
+class ClusterClassicGate(_InFront[ClassicClients]):
     """Implements ``ClassicGate``. Sente's own clients have no token that names a process, so those that poll belong to
     the one that a hash of their client-id picks of those that are there."""
 
-    def __init__(self, classic: ClassicClients, edge: Callable[[], Edge]) -> None:
-        self.settings: ServerSettings = classic.settings
-        self._classic = classic
-        self._edge = edge
-
     async def open(self, link: ServerLink, csrf: str | None) -> None:
         """A WebSocket wants to be opened."""
-        await self._classic.open(link, csrf)
+        await self._door.open(link, csrf)
 
     async def poll(self, link: ServerLink, csrf: str | None, *, handshake: bool) -> None:
         """A poll came."""
         if not await self._handed_over(link, csrf, handshake):
-            await self._classic.poll(link, csrf, handshake=handshake)
+            await self._door.poll(link, csrf, handshake=handshake)
 
     async def post(self, link: ServerLink, csrf: str | None, frame: Wire) -> None:
         """A POST came."""
         if not await self._handed_over(link, csrf, False, frame):
-            await self._classic.post(link, csrf, frame)
+            await self._door.post(link, csrf, frame)
 
     async def _handed_over(self, link: ServerLink, csrf: str | None, handshake: bool, *frames: Wire) -> bool:
         edge = self._edge()
@@ -111,21 +113,8 @@ class ClusterClassicGate:
 
     def receive(self, link: ServerLink, frame: Wire) -> None:
         """A frame came on a WebSocket."""
-        self._classic.receive(link, frame)
+        self._door.receive(link, frame)
 
     async def ready(self, link: ServerLink) -> None:
         """Wait until the next frame may be read."""
-        await self._classic.ready(link)
-
-    def lost(self, link: ServerLink, *, cut: bool = False) -> None:
-        """The link is gone."""
-        if not self._edge().ended(link, "cut" if cut else "lost"):
-            self._classic.lost(link, cut=cut)
-
-    def headers(self, connection: Connection) -> list[tuple[str, str]]:
-        """The headers of every HTTP answer."""
-        return self._classic.headers(connection)
-
-    async def refusal(self, connection: Connection, rejected: Rejected) -> Refusal:
-        """How a refusal is put."""
-        return await self._classic.refusal(connection, rejected)
+        await self._door.ready(link)

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from sente.cluster.notices import EVERYONE, Notice, node_channel, read, write
-from sente.cluster.replay import Heard, Ring
 from sente.cluster.roster import BEAT, EXPIRY, Roster, What
+from sente.cluster.surely import Surely
 from sente.dispatch import log
 from sente.errors import ProtocolError
 from sente.hub import Hub
@@ -26,15 +26,6 @@ SUSPICION = 1.0
 """Seconds for which nobody must hear what is said to a process until it is taken for gone: it may be coming back to
 the broker."""
 
-ON_ITS_WAY = 5.0
-"""Seconds that a question may take to another process: how long this one has been there is told with so much more."""
-
-DEPARTED = 60.0
-"""Seconds for which a process that is gone is named to those who come back: as long as what was said is kept."""
-
-PROCESSES = 10_000
-"""Processes, those of earlier starts included, of which it is remembered how much was heard."""
-
 FRESH = 30.0
 """Seconds that a channel is heard at least: a client that is being let in is served only when its checks are done."""
 
@@ -47,7 +38,9 @@ class Node:
         self, hub: Hub, broker: Broker, announce: Callable[[What, UserId], None], *, announces: bool = True
     ) -> None:
         self.name = secrets.token_urlsafe(12)
+        self._loop = asyncio.get_running_loop()
         self.roster = Roster(self.name, announce, self._say_to)
+        self.surely = Surely(self, hub.stats)
         self.on: dict[str, Callable[[Notice], None]] = {
             "beat": self._on_beat,
             "probe": lambda _: None,
@@ -56,32 +49,26 @@ class Node:
             "delta": lambda notice: self.roster.on_delta(notice.sender, notice.head, self.now),
             "told": lambda notice: self.roster.on_told(notice.sender, notice.head, self.now),
             "gone": lambda notice: self._forget(notice.sender, "stopped"),
-            "again": self._on_again,
-            "kept": self._on_kept,
-            "caught up": self._on_caught_up,
+            "again": self.surely.on_again,
+            "kept": self.surely.on_kept,
+            "caught up": self.surely.on_caught_up,
         }
         """What is done with a notice, by its op. Raises ``ProtocolError``."""
         self.lost: list[Callable[[str | None], None]] = []
         """Called with a process that is gone; ``None``: nobody can be reached, or what was under way is lost."""
-        self.gap: Callable[[], None] = lambda: None
-        """Called when something was said that this process has missed for good."""
         self.depends_on: list[Callable[[], Collection[str]]] = []
         """Who says which processes are to be probed, as something waits for them."""
         self.sweep: Callable[[], None] = lambda: None
         """Called with each beat, to ``serve_only`` what is wanted."""
         self.whole = False
         """Whether there is a line to the broker."""
-        self.ring = Ring()
         self._hub = hub
         self._broker = broker
         self._announces = announces
         self._line: BrokerLine | None = None
-        self._heard: dict[str, Heard] = {}
         self._channels: dict[str, float] = {}  # subscribed, and when
-        self._departed: dict[str, float] = {}  # who is gone, and since when
         self._suspects: dict[str, float] = {}  # whom nobody hears, and since when
-        self._was_cut = False
-        self._born = 0.0
+        self._born = self.now
         self._back = -math.inf  # when its line came back the last time
         self._flushing = False
         self._flushed = 0.0
@@ -92,14 +79,12 @@ class Node:
     async def start(self) -> None:
         """Say that this process is there. It serves its own clients also while the broker is not. Raises as
         ``Broker.connect``."""
-        self._born = self.now
         if not self._announces:
             self.roster.leave()
         self._line = await self._broker.connect(self._hear, self._state)
         if not self.whole:
             log.warning("the broker %s is not there yet: other processes do not hear from this one", self._broker.name)
-            self._was_cut = True
-            self.ring.cut()
+            self.surely.cut()
         await self._line.subscribe([EVERYONE, node_channel(self.name)])
         self._beat(new=True)
         self._ticking = asyncio.create_task(self._tick())
@@ -122,10 +107,6 @@ class Node:
         """Whether this other process is there, or was not heard yet though it may be."""
         return node in self.roster.others or self.now < max(self._born, self._back) + EXPIRY
 
-    def is_behind(self, node: str) -> bool:
-        """Whether something that this other process has said may be missing here for now."""
-        return node in self._heard and self._heard[node].behind
-
     def is_gone(self, node: str) -> bool:
         """Nobody has heard what was said to this process: whether it is gone. One that is known may be about to come
         back to the broker, above all if this one has itself."""
@@ -146,7 +127,7 @@ class Node:
     @property
     def now(self) -> float:
         """The loop's clock."""
-        return self._hub.now
+        return self._loop.time()
 
     # -- saying
 
@@ -163,17 +144,9 @@ class Node:
             return False
         return self._line.publish(channel, write(op, self.name, head, frames), unheard)
 
-    def say_surely(self, channel: str, op: str, head: Mapping[str, Any], frames: Iterable[Wire] = ()) -> int | None:
-        """Say something that nobody misses without being told; its number, or ``None``: too much waits already."""
-        n = self.ring.n + 1
-        body = write(op, self.name, {**head, "n": n}, frames)
-        if not self.ring.take(channel, body, n, self.now):
-            self._hub.stats["not published"] += 1
-            return None
-        self._hub.stats["published"] += 1
-        if self.whole and self._line is not None:
-            self._line.publish(channel, body, None)
-        return n
+    def publish(self, channel: str, body: bytes) -> bool:
+        """Have a body carried; False: it was not taken."""
+        return self._line is not None and self.whole and self._line.publish(channel, body)
 
     def _say_to(self, node: str | None, op: str, head: Mapping[str, Any]) -> None:
         self.say(EVERYONE if node is None else node_channel(node), op, head)
@@ -185,6 +158,10 @@ class Node:
             self._channels[channel] = self.now
         if new and self._line is not None:
             await self._line.subscribe(new)
+
+    def hears(self, channel: str) -> bool:
+        """Whether the channel is heard."""
+        return channel == EVERYONE or channel in self._channels
 
     def serve_only(self, wanted: Collection[str]) -> None:
         """Hear no other channels any more, but those that are so new that their client may still be coming."""
@@ -203,37 +180,18 @@ class Node:
         name = self._broker.name
         if not whole:
             log.warning("the broker %s is gone: other processes do not hear from this one", name)
-            self._was_cut = True
             self._hub.stats["broker lost"] += 1
-            self.ring.cut()
-            for heard in self._heard.values():
-                heard.behind = True
+            self.surely.cut()
             for lost in self.lost:
                 lost(None)
             return
-        self.ring.whole()
+        self.surely.ring.whole()
         if self._line is not None:
             self._back = self.now
             self.roster.excuse(self.now)
             log.warning("the broker %s is back", name)
             self._beat(back=True)
-            for node in self._heard:
-                self._ask_again(node)
-
-    def _met(self, node: str, n: int) -> Heard:
-        """How much was heard of a process. Of one that was never heard before all up to ``n`` is known, or was said
-        before this one began, unless this one was cut off since: then it may be anything since."""
-        if node not in self._heard:
-            self._heard[node] = Heard(0, behind=True) if self._was_cut else Heard(n)
-            if len(self._heard) > PROCESSES:
-                del self._heard[next(iter(self._heard))]
-        return self._heard[node]
-
-    def _ask_again(self, node: str) -> None:
-        heard = self._heard[node]
-        heard.asked += 1
-        head = {"since": heard.n, "ms": round((self.now - self._born + ON_ITS_WAY) * 1000), "ask": heard.asked}
-        self.say(node_channel(node), "again", head)
+            self.surely.back()
 
     def _hear(self, channel: str, body: bytes) -> None:
         try:
@@ -245,75 +203,22 @@ class Node:
             log.warning("unreadable, from the broker on %s: %s", channel, error)
 
     def _take(self, channel: str, notice: Notice) -> None:
-        for those in (self._suspects, self._departed):
-            those.pop(notice.sender, None)
-        if "n" in notice.head:  # it was said surely
-            n = notice.number("n")
-            if not self._met(notice.sender, n - 1).take(n):
-                return
-        self._handle(notice)
+        self._suspects.pop(notice.sender, None)
+        if "n" not in notice.head or self.surely.take(notice):
+            self.handle(notice)
 
-    def _handle(self, notice: Notice) -> None:
+    def handle(self, notice: Notice) -> None:
+        """Do what a notice says. Raises ``ProtocolError``."""
         if (handler := self.on.get(notice.op)) is None:
             raise ProtocolError(f"nobody knows the op {notice.op[:40]!r}")
         handler(notice)
 
     def _on_beat(self, notice: Notice) -> None:
-        """It is alive. What it said while either of the two was cut off is asked for, again if the answer was lost."""
-        node, n, back = notice.sender, notice.number("last"), notice.head.get("back") is True
-        heard = self._met(node, n)
-        heard.told(n, back=back)
-        if heard.behind:
-            self._ask_again(node)
+        node, back = notice.sender, notice.head.get("back") is True
+        self.surely.on_beat(node, notice.number("last"), back=back)
         if notice.head.get("new") is True or back:
             self._beat()
         self.roster.on_beat(node, notice.head, self.now)
-
-    def _on_again(self, notice: Notice) -> None:
-        to, ask = node_channel(notice.sender), notice.number("ask")
-        begun = self.now - notice.number("ms") / 1000
-        kept = self.ring.since(notice.number("since"), begun)
-        if all(self.say(to, "kept", {"channel": one.channel, "ask": ask}, [one.body]) for one in kept or ()):
-            head = {"last": self.ring.n, "gap": kept is None, "ask": ask, "departed": self._departed_since(begun)}
-            self.say(to, "caught up", head)  # else it asks again
-
-    def _departed_since(self, begun: float) -> list[str]:
-        """The processes that had said something, and are gone since then and for less than a minute: who was cut off
-        meanwhile may never have heard of them."""
-        self._departed = {node: at for node, at in self._departed.items() if at > self.now - DEPARTED}
-        return [node for node, at in self._departed.items() if at >= begun]
-
-    def _on_kept(self, notice: Notice) -> None:
-        body = notice.frame()
-        if not isinstance(body, bytes):
-            raise ProtocolError("what was kept must be binary")
-        kept, channel, heard = read(body), notice.text("channel"), self._heard.get(notice.sender)
-        if kept.sender != notice.sender:
-            raise ProtocolError("what was kept is somebody else's")
-        if heard is None or heard.asked != notice.number("ask"):
-            return
-        if heard.again(kept.number("n")) and (channel == EVERYONE or channel in self._channels):
-            self._hub.stats["heard again"] += 1
-            self._handle(kept)
-
-    def _on_caught_up(self, notice: Notice) -> None:
-        heard = self._heard.get(notice.sender)
-        if heard is not None and heard.behind and heard.asked == notice.number("ask"):
-            departed = notice.head.get("departed")
-            if not isinstance(departed, list) or not all(isinstance(node, str) for node in departed):
-                raise ProtocolError("departed must be a list of processes")
-            heard.caught_up(notice.number("last"))
-            if notice.head.get("gap") is True:
-                self._missed(notice.sender)
-            for node in departed:
-                if node != self.name and node not in self._heard:
-                    self._heard[node] = Heard(0)
-                    self._missed(node)
-
-    def _missed(self, node: str) -> None:
-        self._hub.stats["broker gaps"] += 1
-        log.warning("process %s said more than it keeps while this one did not hear it: clients are told so", node)
-        self.gap()
 
     # -- time
 
@@ -336,19 +241,15 @@ class Node:
                 self.roster.announce_late(self.now)
 
     def _beat(self, **more: bool) -> None:
-        self.say(EVERYONE, "beat", {"last": self.ring.n, **self.roster.beat(), **more})
+        self.say(EVERYONE, "beat", {"last": self.surely.ring.n, **self.roster.beat(), **more})
 
     def _forget(self, node: str, why: str) -> None:
         log.info("process %s is gone: %s", node, why)
-        heard = self._heard.get(node)  # which is kept: it may have been cut off, and come back
         self._suspects.pop(node, None)
-        if heard is not None and heard.n:
-            self._departed[node] = self.now
         self.roster.gone(node, self.now)
         for lost in self.lost:
             lost(node)
-        if heard is not None and heard.behind:  # nobody can say any more what was missed
-            self._missed(node)
+        self.surely.gone(node)
 
     def changed(self, uid: UserId, how: int) -> None:
         """A user of this process came, went, or goes on otherwise."""

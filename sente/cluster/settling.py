@@ -93,7 +93,7 @@ class Settling:
     def _on_settle(self, notice: Notice) -> None:
         node, n = notice.sender, notice.number("of")
         push = self._known.get((node, n))
-        if push is None and (n <= self._forgotten.get(node, 0) or self._node.is_behind(node)):
+        if push is None and (n <= self._forgotten.get(node, 0) or self._node.surely.is_behind(node)):
             return  # it may have come here; who does not answer is counted as unheard
         task = asyncio.create_task(self._settle(push, notice.sender, notice.number("ask"), notice.number("ms") / 1000))
         self._tasks.add(task)

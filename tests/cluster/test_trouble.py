@@ -70,7 +70,7 @@ async def test_a_line_that_is_cut_again_and_again_loses_nothing() -> None:
 
 async def test_who_begins_while_its_line_is_cut_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has never heard of the one that speaks, which is older."""
-    monkeypatch.setattr("sente.cluster.node.ON_ITS_WAY", 0.02)
+    monkeypatch.setattr("sente.cluster.surely.ON_ITS_WAY", 0.02)
     broker = ShakyBroker()
     async with several(broker, 1) as first:
         first.sockets[0].send("ada", "news/told", "before")
