@@ -6,11 +6,11 @@ process.chdir(import.meta.dirname);
 
 // bytes
 const LIMITS = {
-  "src/index.ts": 17_000,
+  "src/index.ts": 17_100,
   "src/packers/cbor.ts": 3_000,
   "src/packers/msgpack.ts": 3_000,
   "src/packers/transit.ts": 2_200,
-  "src/classic.ts": 19_000,
+  "src/classic.ts": 19_100,
   "src/react.ts": 1_000,
 };
 

@@ -7,7 +7,7 @@ from sente.protocol.actions import Link
 from sente.protocol.greeting import PeerLimits
 from sente.protocol.inbox import Inbox
 from sente.protocol.messages import CANCEL, Ack, Event, Events, Packet, Ping, Pong, Reply, Request
-from sente.protocol.outbox import Answered, Asked, Nothing, Outbox, Withdrawn
+from sente.protocol.outbox import UNLIMITED, Answered, Asked, Nothing, Outbox, Withdrawn
 from sente.protocol.settings import AckPolicy, Limits
 
 REACH_PER_REQUEST = 16
@@ -215,10 +215,12 @@ class Conversation:
 
     # -- saying
 
-    def say(self, *, max_bytes: float = float("inf")) -> Frames:
-        """The packets that may leave now: runs of events as batches no longer than the other side takes."""
-        if self.outbox.cursor <= self.outbox.alone and max_bytes != float("inf"):
-            max_bytes = 0  # a body of its own, too
+    def say(self, *, max_bytes: float = UNLIMITED) -> Frames:
+        """The packets that may leave now: runs of events as batches no longer than the other side takes, and the line
+        carries. ``max_bytes``: they make up one body."""
+        longest = min(self.peer.packet - ENVELOPE, self.outbox.stretch)
+        if max_bytes != UNLIMITED:
+            max_bytes = 0 if self.outbox.cursor <= self.outbox.alone else min(max_bytes, self.outbox.stretch)
         items = self.outbox.take(window=self.peer.window, window_bytes=self.peer.window_bytes, max_bytes=max_bytes)
         if len(items) == 1:  # as mostly
             seq, item = items[0]
@@ -228,7 +230,7 @@ class Conversation:
                 return (Reply(item.value, item.ref, seq, self.news(), item.failed),)
         packets: list[Packet] = []
         batch: list[Event] = []
-        room = self.peer.packet
+        room = 0.0
         for seq, item in items:
             if isinstance(item, Withdrawn):
                 item = Event(CANCEL, item.ref, item.size)
@@ -241,7 +243,7 @@ class Conversation:
                 batch = []
             if isinstance(item, Event):
                 batch = [item]
-                room = self.peer.packet - item.size - ENVELOPE
+                room = longest - item.size
             else:
                 packets.append(self._packet(item, seq))
         if batch:

@@ -47,6 +47,10 @@ class Nothing:
 
 Item: TypeAlias = Event | Asked | Answered | Withdrawn | Nothing
 UNREADABLE = {"code": "internal", "message": "the reply cannot be read by its asker", "data": None}
+UNLIMITED = float("inf")
+SHORTEST = 1024
+"""Bytes: about what greeting on a new link takes. A line that breaks within less carries nothing anyway."""
+
 _HELD = (Event, Asked)
 """What a full window holds back. The rest passes: someone waits for it, and each request allows for one only."""
 
@@ -66,6 +70,7 @@ class Outbox:
         "_held_bytes",
         "_held_items",
         "_keyed",
+        "_mark",
         "_passing",
         "_queue",
         "_sent",
@@ -75,6 +80,7 @@ class Outbox:
         "bytes",
         "cursor",
         "given_up",
+        "stretch",
     )
 
     def __init__(self) -> None:
@@ -85,6 +91,9 @@ class Outbox:
         self._held_bytes = 0
         self._keyed = False  # whether _queue may hold events with a key: else nobody need look
         self._suspect = 0  # what was refused last
+        self._mark = 0  # what was acknowledged when the last link began
+        self.stretch = UNLIMITED
+        """Bytes that leave in one packet or body at most: what a line that breaks all the time may carry to its end."""
         self.alone = 0
         """What has a number up to here leaves in a packet of its own."""
         self.acked = 0
@@ -169,9 +178,17 @@ class Outbox:
         self.cursor = max(self.cursor, self.acked + 1)
 
     def rewind(self, ack: int) -> None:
-        """A new link: what lies above the other side's ``ack`` leaves again."""
+        """A new link: what lies above the other side's ``ack`` leaves again.
+
+        In stretches half as long if nothing of it arrived on the last one, or no line that breaks before a whole batch
+        is through would ever carry anything; else in twice as long ones. So TCP does with its window (RFC 5681 §3.1).
+        """
         self.acknowledge(ack)
-        self.cursor = self.acked + 1
+        if self.acked > self._mark:
+            self.stretch *= 2
+        elif self.cursor > self.acked + 1:
+            self.stretch = max(SHORTEST, min(self.stretch, self.bytes) / 2)
+        self._mark, self.cursor = self.acked, self.acked + 1
 
     def refused(self, received: int) -> Item | None:
         """The other side, which has received up to ``received``, could not read what came next, and ended the link.
@@ -204,7 +221,7 @@ class Outbox:
             raise ProtocolError(f"number {above} was never sent")
         self.cursor = min(self.cursor, max(above, self.acked) + 1)
 
-    def take(self, *, window: int, window_bytes: int, max_bytes: float = float("inf")) -> list[tuple[int, Item]]:
+    def take(self, *, window: int, window_bytes: int, max_bytes: float = UNLIMITED) -> list[tuple[int, Item]]:
         """Number and return what may leave now, in order, up to ``max_bytes`` (but at least one item).
 
         Events and requests wait while ``window`` items or ``window_bytes`` of them are unacknowledged; the rest passes.

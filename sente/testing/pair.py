@@ -1,5 +1,6 @@
 """A client and a server in memory, at the two ends of lines that fail as planned, on a clock of their own."""
 
+import json
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +14,6 @@ from sente.testing.books import assert_no_loss, assert_ordered
 from sente.testing.cores import STEPS
 from sente.testing.faults import GOOD, Plan
 from sente.testing.lines import Lines, recorded
-
-SIZE = 20
-"""Bytes that an event is said to take packed."""
 
 
 @dataclass(eq=False, slots=True)
@@ -98,7 +96,7 @@ class ChskPair(Lines):
     @recorded
     def client_send(self, event_id: str, data: Any = None) -> bool:
         """The client says an event; whether it was taken, which it is not while the line is closed."""
-        taken = self.core.send(Event(event_id, data, SIZE))
+        taken = self.core.send(_event(event_id, data))
         if taken:
             self.said.append(data)
         self.run_client()
@@ -107,7 +105,7 @@ class ChskPair(Lines):
     @recorded
     def client_request(self, event_id: str, data: Any = None, timeout: float = 8.0) -> Question:
         """The client asks the server. Raises ``Disconnected`` while the line is closed."""
-        ref = self.core.request(Event(event_id, data, SIZE), timeout, self.now)
+        ref = self.core.request(_event(event_id, data), timeout, self.now)
         question = self._ask(None, ref, event_id, data)
         self.run_client()
         return question
@@ -120,7 +118,7 @@ class ChskPair(Lines):
             if self.core.state.ever_opened:
                 self.pushed.append(data)
         for client in list(self.sessions):
-            client.session.send(Event(event_id, data, SIZE, key=key), self.now, flush=flush)
+            client.session.send(_event(event_id, data, key), self.now, flush=flush)
             self.run_server(client)
 
     @recorded
@@ -129,7 +127,7 @@ class ChskPair(Lines):
         client = next(reversed(list(self.sessions)), None)
         if client is None:
             return None
-        ref = client.session.request(Event(event_id, data, SIZE), timeout, self.now)
+        ref = client.session.request(_event(event_id, data), timeout, self.now)
         question = self._ask(client, ref, event_id, data)
         self.run_server(client)
         return question
@@ -184,7 +182,7 @@ class ChskPair(Lines):
             case act.Deliver(event, ref):
                 self.received.append(event.data)
                 if ref is not None:
-                    self.core.reply(ref, event.data, size=SIZE)
+                    self.core.reply(ref, event.data, size=_size(event.data))
                 self.core.delivered(self.now)
             case act.Settle(ref, outcome, value):
                 self._open_questions.pop((None, ref)).outcomes.append((outcome, value))
@@ -201,9 +199,18 @@ class ChskPair(Lines):
             case act.Deliver(event, ref):
                 self.heard.append(event.data)
                 if ref is not None:
-                    client.session.reply(ref, event.data, self.now, size=SIZE)
+                    client.session.reply(ref, event.data, self.now, size=_size(event.data))
                 client.session.handled(self.now, event.size)
             case act.Settle(ref, outcome, value):
                 self._open_questions.pop((client, ref)).outcomes.append((outcome, value))
             case _:
                 pass
+
+
+def _size(value: Any) -> int:
+    """Bytes of a value packed."""
+    return len(json.dumps(value))
+
+
+def _event(event_id: str, data: Any, key: Hashable | None = None) -> Event:
+    return Event(event_id, data, _size([event_id, data]), key=key)

@@ -5,7 +5,7 @@ import pytest
 from sente.errors import ProtocolError
 from sente.protocol.inbox import Inbox
 from sente.protocol.messages import Event
-from sente.protocol.outbox import Answered, Asked, Item, Outbox
+from sente.protocol.outbox import UNLIMITED, Answered, Asked, Item, Outbox
 
 
 def event(n: int, size: int = 10) -> Event:
@@ -51,6 +51,27 @@ def test_a_new_link_gets_what_the_other_side_has_not() -> None:
     outbox.rewind(1)
     assert take(outbox, max_bytes=5) == [(2, event(2))]
     assert take(outbox) == [(3, event(3))]
+
+
+def test_what_does_not_get_through_is_said_in_shorter_stretches() -> None:
+    outbox = Outbox()
+    for n in range(10):
+        outbox.put(Event("a/b", n, 1000))
+    assert outbox.stretch == UNLIMITED
+    take(outbox)
+    lengths = []
+    for arrived in (0, 0, 0, 0, 1, 1, 2, 3):
+        outbox.rewind(arrived)
+        lengths.append(outbox.stretch)
+        take(outbox)
+    assert lengths == [5000, 2500, 1250, 1024, 2048, 1024, 2048, 4096]
+
+
+def test_a_link_on_which_nothing_was_said_shortens_nothing() -> None:
+    outbox = Outbox()
+    outbox.put(event(1))
+    outbox.rewind(0)
+    assert outbox.stretch == UNLIMITED
 
 
 def test_the_window_holds_events_and_requests_but_no_replies() -> None:

@@ -42,6 +42,20 @@ def test_nothing_is_lost_without_a_word(seed: int, transport: Wanted) -> None:
     pair.check()
 
 
+@pytest.mark.parametrize("transport", ["ws", "poll"])
+def test_lines_that_break_within_a_batch_carry_it_all_the_same(transport: Wanted) -> None:
+    """Else they would carry nothing, for ever: the same batch would begin on each, and end on none."""
+    pair = ChskPair(transport, faults=Faults(seed=7, cut=1.0, within=3000))
+    pair.connect()
+    pair.run(20)
+    for number in range(250):
+        pair.server_send("count/down", f"{number:050}")
+        pair.client_send("count/up", f"{number:050}")
+    pair.run(1800)
+    assert (len(pair.received), len(pair.heard)) == (250, 250)
+    pair.check()
+
+
 def test_the_same_seed_does_the_same() -> None:
     first, second, other = (ChskPair("poll", faults=Faults(seed=seed, **EVERYTHING)) for seed in (1, 1, 2))
     for pair in (first, second, other):

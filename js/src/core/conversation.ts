@@ -194,12 +194,15 @@ export class Conversation {
     return events.length ? [{ type: "events", events, seq: 0 }] : [];
   }
 
-  /** The packets that may leave now: runs of events as batches no longer than the server takes. */
+  /** The packets that may leave now: runs of events as batches no longer than the server takes, and the line carries. */
   say(maxBytes = Infinity): Packet[] {
+    const { outbox, peer } = this;
+    const longest = Math.min(peer.packet - ENVELOPE, outbox.stretch);
+    const most = maxBytes < Infinity ? Math.min(maxBytes, outbox.stretch) : maxBytes;
     const packets: Packet[] = [];
     let batch: ChannelEvent[] | null = null;
     let room = 0;
-    for (const [seq, item] of this.outbox.take(this.peer.window, this.peer.windowBytes, maxBytes)) {
+    for (const [seq, item] of outbox.take(peer.window, peer.windowBytes, most)) {
       if (isAsked(item)) {
         batch = null;
         packets.push({ type: "request", event: item.event, ref: item.ref, seq, ack: this.news() });
@@ -216,7 +219,7 @@ export class Conversation {
         room -= item.size + 1;
       } else {
         batch = [event];
-        room = this.peer.packet - item.size - ENVELOPE;
+        room = longest - item.size;
         packets.push({ type: "events", events: batch, seq });
       }
     }

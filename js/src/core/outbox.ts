@@ -22,6 +22,8 @@ export interface Withdrawn {
   size: number;
 }
 
+const SHORTEST = 1024; // bytes: a line that breaks within less carries nothing anyway
+
 export type Item = ChannelEvent | Asked | Answered | Withdrawn;
 
 /** An item and the number it leaves with. */
@@ -45,6 +47,9 @@ export class Outbox {
   cursor = 1;
   /** Size of everything kept. */
   bytes = 0;
+  /** Bytes that leave in one packet or body at most: what a line that breaks all the time may carry to its end. */
+  stretch = Infinity;
+  #mark = 0; // what was acknowledged when the last link began
   #queue: Item[] = [];
   #sent: Item[] = [];
   #heldItems = 0; // events and requests among #sent, what the window counts
@@ -89,9 +94,15 @@ export class Outbox {
     this.cursor = Math.max(this.cursor, ack + 1);
   }
 
-  /** A new link: what lies above the server's `ack` leaves again. */
+  /**
+   * A new link: what lies above the server's `ack` leaves again. In stretches half as long if nothing of it arrived on
+   * the last one, or no line that breaks before a whole batch is through would ever carry anything.
+   */
   rewind(ack: number): void {
     this.acknowledge(ack);
+    if (this.acked > this.#mark) this.stretch *= 2;
+    else if (this.cursor > this.acked + 1) this.stretch = Math.max(SHORTEST, Math.min(this.stretch, this.bytes) / 2);
+    this.#mark = this.acked;
     this.cursor = this.acked + 1;
   }
 
