@@ -69,6 +69,9 @@ class Admission:
         data = await self.handshake_data(link)
         if (serve := self._hub.serve) is not None:
             await serve(uid, link.connection.client_id)
+        if (durable := self._hub.durable) is not None:
+            hello = await durable.prepare(hello, uid, link.connection.client_id)
+            token = hello.session or ""
         before = self._hub.sessions.find(token)
         self.check_room(known=before is not None)  # again: the hooks may have taken their time
         if before is None:
@@ -78,6 +81,8 @@ class Admission:
         client = self._hub.sessions.meet(link.number, transport, hello, link.connection.client_id, uid, data, now)
         client.session.credentials.renew(expires_in, now)
         self._hub.enter(link, client, hello.auth)
+        if durable is not None:
+            durable.entered(client)
         if before is client:
             self._hub.stats["resumed"] += 1
         elif hello.session:

@@ -83,6 +83,7 @@ class ChannelSocket(Outgoing):
             ``+gzip`` too, or ``"json"``; ``sente.packers.dialect`` has options. Off by default: secrets in URLs.
         broker: What joins this process with others that serve the same application: a ``RedisBroker``. Default: this
             process is alone.
+        durable: Keep sessions in the broker's Redis, so that another process goes on with them when this one dies.
         simulated_bad_connection_rate: How many of all frames, 0 to 1, break their line instead. For tests.
 
     Raises:
@@ -108,6 +109,7 @@ class ChannelSocket(Outgoing):
         events: Registry | None = None,
         classic: str | Packer | None = None,
         broker: Broker | None = None,
+        durable: bool = False,
         simulated_bad_connection_rate: float = 0.0,
     ) -> None:
         security = Security(
@@ -135,7 +137,7 @@ class ChannelSocket(Outgoing):
         door = Admission(self._hub, served, security, handshake_data)
         Renewals(self._hub, door, security, self._dispatcher, self.send)
         doors = door, ClassicClients(self._hub, door)
-        self._cluster = clustered(broker, self._hub, self._sending, self._typed, types, served, also)
+        self._cluster = clustered(broker, self._hub, self._sending, self._typed, types, served, also, durable)
         self._gates: tuple[Gate, ClassicGate] = self._cluster.gates(*doors) if self._cluster else doors
         if telemetry is not None:
             self._gates = observed(telemetry, self._hub, self._dispatcher, self._gates)

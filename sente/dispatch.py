@@ -319,30 +319,31 @@ class Job:
     lane: "Lane"
     concurrent: bool
     size: int = 0
+    number: int = 0
     worker: Worker | None = None
     """What handles it."""
     cancelled: bool = False
 
 
 class Lane:
-    """The messages of one client, handled one after the other; ``done`` is called after each, with its size."""
+    """The messages of one client, handled one after the other; ``done`` is called after each, with size and number."""
 
     __slots__ = ("_asked", "_dispatcher", "_done", "_queue", "_running")
 
-    def __init__(self, dispatcher: Dispatcher, done: Callable[[int], None]) -> None:
+    def __init__(self, dispatcher: Dispatcher, done: Callable[[int, int], None]) -> None:
         self._dispatcher = dispatcher
         self._done = done
         self._queue: list[Job] = []  # short, and mostly empty: a deque would take 0.8 KB of each client
         self._running = False
         self._asked: dict[int, Job] = {}
 
-    def put(self, message: Message, ref: int | None = None, size: int = 0) -> None:
+    def put(self, message: Message, ref: int | None = None, size: int = 0, number: int = 0) -> None:
         """Handle ``message`` after those before it, or beside them if its handler opted out.
 
         ``ref`` names a request for ``cancel``.
         """
         concurrent = self._dispatcher.is_concurrent(message)
-        job = Job(message, ref, self, concurrent, size)
+        job = Job(message, ref, self, concurrent, size, number)
         if ref is not None:
             self._asked[ref] = job
         if not concurrent and self._running:
@@ -358,7 +359,7 @@ class Lane:
         if job in self._queue:
             self._queue.remove(job)
             del self._asked[ref]
-            self._done(job.size)
+            self._done(job.size, job.number)
         else:
             self._dispatcher.cancel(job)
 
@@ -366,7 +367,7 @@ class Lane:
         """The job has been handled: it is the next one's turn."""
         if job.ref is not None:
             del self._asked[job.ref]
-        self._done(job.size)
+        self._done(job.size, job.number)
         if not job.concurrent:
             self._running = bool(self._queue)
             if self._queue:

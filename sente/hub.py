@@ -32,22 +32,25 @@ from sente.protocol.actions import (
     Ended,
     Expired,
     LateReply,
+    Note,
     PresenceChanged,
     Refused,
     Renew,
     Replaced,
     ServerAction,
     Settle,
+    Store,
     Transmit,
     TransmitVolatile,
 )
 from sente.protocol.classic_session import ClassicClient, ClassicKey
 from sente.protocol.messages import AUTH, Event, Packet, carried, is_event_id
-from sente.protocol.sessions import Sessions
+from sente.protocol.sessions import Client, Sessions
 from sente.protocol.settings import ServerSettings
 from sente.push import PackedValue, Push, pack_event, pack_value, write_frame
 from sente.questions import Questions
 from sente.receipts import Deliveries, Receipt
+from sente.shelving import Shelving
 from sente.transports.gate import ServerLink
 from sente.turns import Turns
 from sente.typed import Typed
@@ -75,14 +78,16 @@ class Hub:
         """The name of this process among others: the first word of its sessions' tokens."""
         self.serve: Callable[[UserId, str], Awaitable[None]] | None = None
         """Called with a user and a client-id before a client is let in: others are told what is said to them here."""
+        self.durable: Shelving | None = None
+        """What keeps sessions that outlive this process."""
         self.leaving: Callable[[], None] | None = None
         """Called when a drain begins."""
         self.presence = Presence(self.announce)
         self.classic: dict[ClassicKey, ClassicClient] = {}
         """The clients of Sente's own, put here by ``ClassicClients``."""
-        self.ration: Callable[[AnyClient, str, int | None, int], bool] | None = None
-        """Called with the id of what a client says, its reference if it asks, and its size; False: it says too much.
-        Set by ``Rationing``, if something is rationed."""
+        self.ration: Callable[[AnyClient, str, int | None, int, int], bool] | None = None
+        """Called with the id of what a client says, its reference if it asks, size and number; False: it says too
+        much. Set by ``Rationing``, if something is rationed."""
         self.renew: Callable[[AnyClient, Renew], None]
         """Called with the credentials that a client shows in its session: set by ``Renewals``."""
         self.said: Callable[[str], None] | None = None
@@ -126,13 +131,15 @@ class Hub:
         self.started = True
 
     def _new_sessions(self, now: float) -> Sessions:
-        return Sessions(
-            self.settings,
-            lambda: f"{self.node}.{secrets.token_urlsafe(24)}",
-            now,
-            self._versions.tell,
-            alone=self.serve is None,
-        )
+        durable, alone = self.durable, self.serve is None
+        if durable is not None:
+            return Sessions(
+                self.settings, durable.new_token, now, self._versions.tell, alone=alone, new_session=durable.new_session
+            )
+        return Sessions(self.settings, self._new_token, now, self._versions.tell, alone=alone)
+
+    def _new_token(self) -> str:
+        return f"{self.node}.{secrets.token_urlsafe(24)}"
 
     def announce(self, what: Literal["open", "close"], uid: UserId) -> None:
         """A user came, or went."""
@@ -289,7 +296,7 @@ class Hub:
                 link.answer(head, self._write(link, packets))
             case Close(number, code, reason) if number in self.links:
                 self.links.pop(number)[0].close(code, reason)
-            case Renew(ref=ref) if self.ration is None or self.ration(client, AUTH, ref, 0):
+            case Renew(ref=ref) if self.ration is None or self.ration(client, AUTH, ref, 0, 0):
                 self.renew(client, action)
             case Expired():
                 self.stats["credentials expired"] += 1
@@ -312,6 +319,8 @@ class Hub:
                 self.stats[f"ended {word}"] += 1
                 if isinstance(client, ClassicClient):
                     del self.classic[client.key]
+                elif self.durable is not None:
+                    self.durable.ended(client, word)
                 else:
                     self.stats["lost"] += self.sessions.bury(client, self.now).stone.lost(0)
                 self.questions.ended(client)
@@ -325,6 +334,8 @@ class Hub:
                     link.transmit(self._write(link, (packet,)))
             case Dropped(events, what):
                 self.stats[what] += events
+            case Store() | Note() if self.durable is not None and isinstance(client, Client):
+                self.durable.carry_out(client, action)
             case _:
                 pass  # for a link that is gone already
 
@@ -337,7 +348,7 @@ class Hub:
     def _deliver(self, client: AnyClient, delivery: Deliver) -> None:
         self.stats["received"] += 1
         peer, event, ref = self.peers[client], delivery.event, delivery.ref
-        if self.ration is not None and not self.ration(client, event.id, ref, event.size):
+        if self.ration is not None and not self.ration(client, event.id, ref, event.size, delivery.number):
             return
         link = self.links.get(delivery.link)
         connection = peer.connection if link is None else link[0].connection
@@ -346,10 +357,10 @@ class Hub:
         ask = partial(self.questions.ask, client)
         who = client.uid, client.client_id
         message = Message(event.id, event.data, *who, connection, self._facade_send, reply, fail, ask, peer.plain)
-        peer.lane.put(message, ref, event.size)
+        peer.lane.put(message, ref, event.size, delivery.number)
 
-    def _handled(self, client: AnyClient, size: int) -> None:
-        client.session.handled(self.now, size)
+    def _handled(self, client: AnyClient, size: int, number: int) -> None:
+        client.session.handled(self.now, size, number)
         self.run(client)
 
     def _refused(self, client: AnyClient, event: Event) -> None:

@@ -40,7 +40,7 @@ class Peer:
 class Peers(dict[AnyClient, Peer]):
     """``peers[client]`` exists from the client's first link until its session has ended and presence has noticed."""
 
-    def __init__(self, dispatcher: Dispatcher, handled: Callable[[AnyClient, int], None]) -> None:
+    def __init__(self, dispatcher: Dispatcher, handled: Callable[[AnyClient, int, int], None]) -> None:
         super().__init__()
         self._dispatcher = dispatcher
         self._handled = handled  # called after each message of a client

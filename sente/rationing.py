@@ -30,7 +30,7 @@ class Rationing:
         if self._events or self._client is not None or self._user is not None:
             hub.ration = self._allow
 
-    def _allow(self, client: AnyClient, event_id: str, ref: int | None, size: int) -> bool:
+    def _allow(self, client: AnyClient, event_id: str, ref: int | None, size: int, number: int) -> bool:
         """Whether the client may say this now; if not it has its answer."""
         key: Hashable = client.token if isinstance(client, Client) else client.key
         now = self._hub.now
@@ -43,7 +43,7 @@ class Rationing:
             self._refuse(client, ref, event_id, milliseconds)
         elif isinstance(client, Client):
             self._tell(client, event_id, milliseconds)
-        client.session.handled(now, size)
+        client.session.handled(now, size, number)
         if wait := self._refused.take(key, now):
             self._cut_off(client, f"retry_after={math.ceil(max(wait, late) * 1000)}", now)
         self._hub.look_after(client)

@@ -50,6 +50,8 @@ class Letter:
     n: int | None = None
     """Its number, once it was said."""
     refused: bool = False
+    ready: "asyncio.Future[Any] | None" = None
+    """Done when it has been stored, if it is."""
 
 
 class Waits(Protocol):

@@ -19,8 +19,8 @@ class Afar(Protocol):
         """The event as it will be said to others. From any thread. Raises ``PackError``."""
         ...
 
-    def post(self, letter: Letter, uid: UserId, *, everyone: bool) -> None:
-        """Say it."""
+    def post(self, letter: Letter, push: Push, *, flush: bool) -> None:
+        """Say it; also to clients of this process, if it is stored for them first."""
         ...
 
     def disconnect(self, uid: UserId, reason: str) -> None:
@@ -65,18 +65,20 @@ class Sending:
         self._hub.in_loop(work)
 
     def _say(self, clients: int, push: Push, flush: bool, form: str | None) -> Receipt:
+        hub = self._hub
         if (afar := self.afar) is None:
-            receipt = Receipt(clients, push, self._hub.deliveries)
-            self._hub.in_loop(lambda: self.put(push, flush))
+            receipt = Receipt(clients, push, hub.deliveries)
+            hub.in_loop(lambda: self.put(push, flush))
             return receipt
         letter = afar.pack(push, form, flush=flush)
 
         def work() -> None:
-            self.put(push, flush)
-            afar.post(letter, push.uid, everyone=push.everyone)
+            if hub.durable is None or push.key is VOLATILE:
+                self.put(push, flush)
+            afar.post(letter, push, flush=flush)
 
         receipt = Receipt(clients, push, afar.deliveries(letter), letter)
-        self._hub.in_loop(work)
+        hub.in_loop(work)
         return receipt
 
     def put(self, push: Push, flush: bool) -> None:

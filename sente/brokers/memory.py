@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Callable, Collection
 
+from sente.brokers.memory_store import MemoryStore
+from sente.cluster.shelves import Shelves
+from sente.cluster.store import Bounds, Store
 from sente.interfaces import BrokerLine
 
 
@@ -17,11 +20,18 @@ class MemoryBroker:
 
     def __init__(self) -> None:
         self._lines: dict[str, dict[_MemoryLine, None]] = {}  # by channel
+        self._shelves: Shelves | None = None
 
     async def connect(self, heard: Callable[[str, bytes], None], state: Callable[[bool], None]) -> BrokerLine:
         """Open a line; it is never cut."""
         state(True)
         return _MemoryLine(self._lines, heard)
+
+    def store(self, me: str, bounds: Bounds, back: Callable[[], None]) -> Store:
+        """What keeps sessions that outlive their channel socket; it is never away."""
+        self._shelves = self._shelves or Shelves(bounds)
+        line = _MemoryLine(self._lines, lambda *_: None)
+        return MemoryStore(me, self._shelves, line.publish)
 
 
 class _MemoryLine:

@@ -9,6 +9,8 @@ from redis.asyncio import Connection, ConnectionPool
 from redis.exceptions import ResponseError
 
 from sente.brokers.line import PING, SILENCE, BrokerCut, Line
+from sente.brokers.redis_store import RedisStore
+from sente.cluster.store import Bounds, Store
 from sente.errors import ConfigError
 from sente.interfaces import BrokerLine
 
@@ -49,6 +51,10 @@ class RedisBroker:
         line = _RedisLine(self._pool, self._prefix, heard, state)
         await line.start()
         return line
+
+    def store(self, me: str, bounds: Bounds, back: Callable[[], None]) -> Store:
+        """What keeps sessions that outlive their process, ``me``; ``back`` as of ``RedisStore``."""
+        return RedisStore(self._pool, self._prefix, me, bounds, back)
 
 
 class _RedisLine(Line):

@@ -1,11 +1,14 @@
 """A channel socket that is one of many: what it needs of the others, put together anew at each start."""
 
+import math
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from sente.admission import Admission
 from sente.classic import ClassicClients
+from sente.cluster.durable import TOUCH, Durable
 from sente.cluster.edge import Edge
 from sente.cluster.elsewhere import Elsewhere
 from sente.cluster.fanout import Fanout
@@ -14,6 +17,7 @@ from sente.cluster.letters import Letters
 from sente.cluster.node import Node
 from sente.cluster.notices import client_channel, user_channel
 from sente.cluster.owner import Owner
+from sente.cluster.store import Bounds, Keeper
 from sente.errors import ConfigError
 from sente.hub import Hub
 from sente.interfaces import Broker, Packer, UserId
@@ -33,8 +37,13 @@ def clustered(
     types: Iterable[TypeHandler[Any]],
     packers: Sequence[Packer],
     classic: Packer | None,
+    durable: bool,
 ) -> "Cluster | None":
     """The cluster that a socket is part of by its ``broker``, if it has one. Raises ``ConfigError``."""
+    if durable and not isinstance(broker, Keeper):
+        raise ConfigError("durable=True: sessions are kept in a Redis, give broker=RedisBroker('redis://127.0.0.1')")
+    if durable and classic is not None:
+        raise ConfigError("durable=True with classic=...: Sente's own clients number nothing, so nothing can be kept")
     if broker is None:
         return None
     if not isinstance(broker, Broker):
@@ -42,15 +51,23 @@ def clustered(
     known = get("auto", types=types)
     of_its_own = any(not type(packer).__module__.startswith("sente.packers") for packer in packers)
     letters = Letters([*packers, known] if of_its_own else [known, *packers])  # it knows best what it has words for
-    return Cluster(broker, hub, sending, typed, letters, classic)
+    return Cluster(broker, hub, sending, typed, letters, classic, durable)
 
 
 class Cluster:
     """Implements what ``ChannelSocket`` asks of a ``broker=``."""
 
     def __init__(
-        self, broker: Broker, hub: Hub, sending: Sending, typed: Typed, letters: Letters, classic: Packer | None
+        self,
+        broker: Broker,
+        hub: Hub,
+        sending: Sending,
+        typed: Typed,
+        letters: Letters,
+        classic: Packer | None,
+        durable: bool,
     ) -> None:
+        self._durable = durable
         self._broker = broker
         self._hub = hub
         self._sending = sending
@@ -87,7 +104,14 @@ class Cluster:
         if self._doors is not None:
             Owner(node, *self._doors, self._classic)
         Elsewhere(node, hub, self._letters)
-        self._sending.afar = Fanout(node, hub, self._sending, self._letters, self._typed)
+        self._sending.afar = fanout = Fanout(node, hub, self._sending, self._letters, self._typed)
+        durable = None
+        if self._durable and isinstance(broker := self._broker, Keeper):
+            most, resume = hub.settings.limits, hub.settings.resume
+            bounds = Bounds(most.outbox, most.outbox_bytes, math.ceil(resume * (1 + 1 / TOUCH)))
+            store = partial(broker.store, node.name, bounds)
+            hub.durable = fanout.durable = durable = Durable(node, hub, store, self._letters, fanout.read)
+            node.back = durable.catch_up
         hub.node, hub.serve, hub.leaving = node.name, self._serve, self._leave
         hub.presence.announce, hub.presence.told = lambda *_: None, node.changed
         node.sweep = self._sweep
@@ -97,6 +121,8 @@ class Cluster:
             yield
         finally:
             await hub.aclose()
+            if durable is not None:
+                await durable.aclose()
             await node.aclose()
 
     async def _serve(self, uid: UserId, client_id: str) -> None:
@@ -113,3 +139,5 @@ class Cluster:
         for client in hub.peers:
             wanted |= {user_channel(client.uid), client_channel(client.client_id)}
         self._node.serve_only(wanted)
+        if self._hub.durable is not None:
+            self._hub.durable.sweep()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sente.cluster.durable import Durable, read_numbers
 from sente.cluster.letters import Letters
 from sente.cluster.node import Node
 from sente.cluster.notices import EVERYONE, Notice, user_channel
@@ -27,7 +28,13 @@ class Fanout:
         self._letters = letters
         self._typed = typed
         self._settling = Settling(node, hub)
-        node.on |= {"event": self._on_event, "disconnect": self._on_disconnect}
+        self.durable: Durable | None = None
+        node.on |= {
+            "event": self._on_event,
+            "stored": self._on_stored,
+            "unstored": self._on_unstored,
+            "disconnect": self._on_disconnect,
+        }
         node.surely.gap = self._gap
 
     # -- to others
@@ -44,11 +51,13 @@ class Fanout:
             head["delivery"] = "volatile" if push.key is VOLATILE else "latest"
         return Letter(head, wire)
 
-    def post(self, letter: Letter, uid: UserId, *, everyone: bool) -> None:
-        """Say it."""
-        channel = EVERYONE if everyone else user_channel(uid)
-        head = letter.head if everyone else {**letter.head, "uid": uid}
-        if head.get("delivery") == "volatile":
+    def post(self, letter: Letter, push: Push, *, flush: bool) -> None:
+        """Say it; also to clients of this process, if it is stored for them first."""
+        if self.durable is not None and push.key is not VOLATILE:
+            return self.durable.say(letter, push, flush=flush)
+        channel = EVERYONE if push.everyone else user_channel(push.uid)
+        head = letter.head if push.everyone else {**letter.head, "uid": push.uid}
+        if push.key is VOLATILE:
             self._node.say(channel, "event", head, [letter.wire])
         else:
             letter.n = self._node.surely.say(channel, "event", head, [letter.wire])
@@ -65,18 +74,35 @@ class Fanout:
     # -- from others
 
     def _on_event(self, notice: Notice) -> None:
-        push = self._read(notice)
+        push = self.read(notice)
         push.everyone = "uid" not in notice.head
         push.uid = notice.uid()
         self._sending.put(push, notice.head.get("flush") is True)
         if "n" in notice.head:
             self._settling.know(notice.sender, notice.number("n"), push)
 
-    def _read(self, notice: Notice) -> Push:
+    def _on_stored(self, notice: Notice) -> None:
+        if self.durable is None:
+            raise ProtocolError("it is stored for sessions of other processes: have all durable=True?")
+        if len(notice.frames) != 2:
+            raise ProtocolError("an event and its numbers are missing")
+        numbers = read_numbers(notice.frames[1])
+        push = self.read(notice)
+        push.everyone = "uid" not in notice.head
+        push.uid = notice.uid()
+        push.addressed = self.durable.arrived(numbers, push, flush=notice.head.get("flush") is True)
+        self._settling.know(notice.sender, notice.number("of"), push)
+
+    def _on_unstored(self, notice: Notice) -> None:
+        if self.durable is not None:
+            self.durable.unstored(notice.uid(), everyone="uid" not in notice.head)
+
+    def read(self, notice: Notice) -> Push:
+        """The event of a notice, packed anew. Raises ``ProtocolError``."""
         event_id, form = notice.text("event"), notice.head.get("form")
         if not is_event_id(event_id) or not isinstance(form, str | None):
             raise ProtocolError("event must be namespace/name, and form text")
-        data = self._letters.open(notice.number("packer"), notice.frame())
+        data = self._letters.open(notice.number("packer"), notice.frames[0] if notice.frames else b"")
         try:
             push = pack_event(event_id, data, self._hub.spoken.packers, self._hub.settings.limits.packet, form)
             match notice.head.get("delivery"):

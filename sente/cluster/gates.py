@@ -5,7 +5,8 @@ from typing import Generic, TypeVar
 
 from sente.admission import Admission
 from sente.classic import ClassicClients
-from sente.cluster.edge import Edge, OwnerGone
+from sente.cluster.durable import Elsewhere
+from sente.cluster.edge import COME_BACK, Edge, OwnerGone
 from sente.cluster.hops import write_opening
 from sente.errors import Rejected
 from sente.interfaces import Packer, Wire
@@ -55,7 +56,13 @@ class ClusterGate(_InFront[Admission]):
                 return await edge.open(owner, "hello", link, {"opening": write_opening(hello)})
             except OwnerGone:
                 pass
-        await self._door.admit(link, hello, websocket=websocket)
+        try:
+            await self._door.admit(link, hello, websocket=websocket)
+        except Elsewhere as elsewhere:
+            try:
+                await edge.open(elsewhere.owner, "hello", link, {"opening": write_opening(hello)})
+            except OwnerGone:
+                raise Rejected(503, COME_BACK) from None
 
     def know(self, connection: Connection, head: Head) -> None:
         """Whether a poll or POST is anybody's."""

@@ -60,6 +60,8 @@ class Node:
         """Who says which processes are to be probed, as something waits for them."""
         self.sweep: Callable[[], None] = lambda: None
         """Called with each beat, to ``serve_only`` what is wanted."""
+        self.back: Callable[[], None] = lambda: None
+        """Called when the line is there again."""
         self.whole = False
         """Whether there is a line to the broker."""
         self._hub = hub
@@ -192,6 +194,7 @@ class Node:
             log.warning("the broker %s is back", name)
             self._beat(back=True)
             self.surely.back()
+            self.back()
 
     def _hear(self, channel: str, body: bytes) -> None:
         try:

@@ -65,6 +65,8 @@ class Settling:
 
     async def wait(self, push: Push, letter: Letter, timeout: float) -> Delivered:
         """Raises as ``Receipt.delivered``."""
+        if letter.ready is not None:  # before that no other process knows of it
+            await asyncio.wait([letter.ready], timeout=timeout)
         here = asyncio.ensure_future(self._hub.deliveries.wait(push, timeout))
         if letter.n is None or not self._node.roster.others:
             return await here

@@ -51,12 +51,30 @@ class Close:
 
 
 @dataclass(slots=True)
+class Store:
+    """Have the store keep an item, and call ``stored`` once it has given it a number. Stored sessions only."""
+
+    item: Item
+
+
+@dataclass(slots=True)
+class Note:
+    """Have the store note what the client has acknowledged, and what of its own has been handled; then call
+    ``secured``. Stored sessions only."""
+
+    acked: int
+    heard: int
+
+
+@dataclass(slots=True)
 class Deliver:
     """Hand an event to the application; ``ref`` if it asks for a reply. ``link`` is what it came on (server only)."""
 
     event: Event
     ref: int | None = None
     link: Link = 0
+    number: int = 0
+    """To be told to ``handled`` (server only)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +224,8 @@ ServerAction: TypeAlias = (
     | Refused
     | Dropped
     | Replaced
+    | Store
+    | Note
 )
 ClientAction: TypeAlias = (
     OpenLink

@@ -73,6 +73,8 @@ class ClassicClient:
 class ClassicSession:
     """See the module. Times are seconds of the driver's clock."""
 
+    shelved = False
+
     def __init__(self, settings: ServerSettings, transport: TransportName, now: float) -> None:
         self._settings = settings
         self._transport: TransportName = transport
@@ -156,7 +158,7 @@ class ClassicSession:
         if asked := self._asked.pop(ref, None):
             self._respond(asked.link, Classic(FAILED if failed else value, asked.ref))
 
-    def handled(self, now: float, size: int) -> None:
+    def handled(self, now: float, size: int, number: int = 0) -> None:
         """The application is done with a delivery, which came in ``size`` bytes."""
         self._unhandled -= 1
         self._unhandled_bytes -= size

@@ -55,9 +55,12 @@ from sente.protocol.watched import Watched
 class ServerSession:
     """See the module. Times are seconds of the driver's clock."""
 
+    shelved = False  # whether a store numbers what is said, see ``StoredSession``
+    _conversation = Conversation
+
     def __init__(self, settings: ServerSettings, limits: PeerLimits, now: float) -> None:
         self._settings = settings
-        self._talk = Conversation(settings.limits, acks=settings.limits.ack, peer=limits, server=True)
+        self._talk = self._conversation(settings.limits, acks=settings.limits.ack, peer=limits, server=True)
         self.actions: list[ServerAction] = []
         """The work that came up, to be done in order: the driver takes it off, from the left."""
         self._requests = Requests(self.actions)
@@ -98,8 +101,7 @@ class ServerSession:
         self._hello_n = self._poll_n = hello.n
         self.links.drop(*REPLACED, now)
         self._talk.peer, self._transport = hello.limits, transport
-        told = self._talk.greet()
-        self._talk.slow_at = NEVER  # a new line, a new chance
+        told, self._talk.slow_at = self._talk.greet(), NEVER  # a new line, a new chance
         session = {**greeting.session, **({"got": self._talk.inbox.top} if told < self._talk.inbox.top else {})}
         if refused is not None:
             self._give_up(refused)
@@ -215,8 +217,8 @@ class ServerSession:
             self._leave_by(now, now)
         return watched
 
-    def handled(self, now: float, size: int) -> None:
-        """The application is done with a delivery, which came in ``size`` bytes."""
+    def handled(self, now: float, size: int, number: int = 0) -> None:
+        """The application is done with the delivery ``number``, which came in ``size`` bytes."""
         self._talk.backlog -= 1
         self._talk.backlog_bytes -= size
         self._advance(now)
@@ -259,8 +261,7 @@ class ServerSession:
 
     def take_actions(self) -> list[ServerAction]:
         """The work that came up since the last call, to be done in order."""
-        actions = self.actions.copy()
-        self.actions.clear()
+        actions, self.actions[:] = self.actions[:], []
         return actions
 
     def speak(self, now: float) -> None:
@@ -312,14 +313,13 @@ class ServerSession:
 
     def _hear(self, packet: Packet, link: Link, size: int, now: float) -> None:
         if isinstance(packet, Control):
-            if packet.event.id == BYE:
-                self.close(1000, "goodbye", now, word="goodbye")
-            return
-        for heard, came_on in self._talk.hear(packet, link, size, now):
-            match heard:
+            return self.close(1000, "goodbye", now, word="goodbye") if packet.event.id == BYE else None
+        heard = self._talk.hear(packet, link, size, now)
+        for number, (said, came_on) in enumerate(heard, self._talk.inbox.top + 1 - len(heard)):
+            match said:
                 case Request(event, ref):
                     if self._talk.take_request(ref):
-                        self._deliver(event, ref, came_on)
+                        self._deliver(event, ref, came_on, number)
                 case Reply(value, ref, failed=failed):
                     if not self._requests.settle(ref, "error" if failed else "reply", value):
                         self.actions.append(LateReply(ref))
@@ -327,18 +327,18 @@ class ServerSession:
                     if self._talk.take_cancel(ref):
                         self.actions.append(Cancelled(ref))
                 case Event() as event:
-                    self._deliver(event, None, came_on)
+                    self._deliver(event, None, came_on, number)
                 case _:
                     pass  # a dropped number: counted, that is all
 
-    def _deliver(self, event: Event, ref: int | None, link: Link) -> None:
+    def _deliver(self, event: Event, ref: int | None, link: Link, number: int) -> None:
         self._talk.backlog += 1
         if event.id == AUTH and ref is not None:
             return self.actions.append(Renew(event.data, ref, link))
         if event.id.startswith("chsk/") and event.id != BAD_EVENT:
             event = Event(BAD_EVENT, [event.id, event.data], event.size)  # these ids are the protocol's own
         self._talk.backlog_bytes += event.size
-        self.actions.append(Deliver(event, ref, link))
+        self.actions.append(Deliver(event, ref, link, number))
 
     def _mind_credentials(self, now: float) -> None:
         """Warn the client, or close its links: the session can be resumed with new credentials."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sente.protocol.actions import Link, TransportName
-from sente.protocol.greeting import Greeting, Hello
+from sente.protocol.greeting import Greeting, Hello, PeerLimits
 from sente.protocol.messages import Events
 from sente.protocol.server_session import ServerSession
 from sente.protocol.settings import ServerSettings
@@ -53,8 +53,10 @@ class Sessions:
         tell: Tell = lambda _: {},
         *,
         alone: bool = True,
+        new_session: Callable[[ServerSettings, PeerLimits, float], ServerSession] = ServerSession,
     ) -> None:
         self._settings = settings
+        self._new_session = new_session
         self._tell = tell
         self._new_token = new_token
         self._clients: dict[str, Client] = {}
@@ -74,6 +76,14 @@ class Sessions:
     def find(self, token: str) -> Client | None:
         """The client whose running session has this token."""
         return self._clients.get(token)
+
+    def adopt(self, client: Client) -> None:
+        """A session goes on here that began elsewhere."""
+        self._clients[client.token] = client
+
+    def let_go(self, client: Client) -> None:
+        """A session goes on elsewhere, or nobody knows what its client would have to be told."""
+        self._clients.pop(client.token, None)
 
     def farewell(self, token: str, client_id: str) -> tuple[dict[str, Any], Events] | None:
         """The last word to the client of a session that took leave of it."""
@@ -102,7 +112,7 @@ class Sessions:
         if grave is not None and grave.successor is not None and grave.successor.uid == uid:
             client = grave.successor  # its handshake got lost: say it again
         else:
-            session = ServerSession(self._settings, hello.limits, now)
+            session = self._new_session(self._settings, hello.limits, now)
             client = Client(self._new_token(), client_id, uid, session, grave)
             self._clients[client.token] = client
         told = {"session": client.token, "resumed": False, **self._lost(hello, grave, uid, now)}

@@ -200,7 +200,7 @@ class ChskPair(Lines):
                 self.heard.append(event.data)
                 if ref is not None:
                     client.session.reply(ref, event.data, self.now, size=_size(event.data))
-                client.session.handled(self.now, event.size)
+                client.session.handled(self.now, event.size, action.number)
             case act.Settle(ref, outcome, value):
                 self._open_questions.pop((client, ref)).outcomes.append((outcome, value))
             case _:

@@ -24,7 +24,8 @@ chsk = ChannelSocket(
     user_id=lambda connection: connection.query.get("uid"),
     settings=ServerSettings(poll=2.0, retry_after=0.3, drain=1.0),
     broker=broker(),
-    classic="edn",
+    durable="DURABLE" in os.environ,
+    classic=None if "DURABLE" in os.environ else "edn",
 )
 app = FastAPI()
 app.include_router(channel_router(chsk, "/chsk"))

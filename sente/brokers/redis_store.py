@@ -1,0 +1,200 @@
+"""Sessions in Redis: an outbox is a stream, and each batch of what a process asks for is one script."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import chain
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+from redis.asyncio import Connection, ConnectionPool
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from sente.brokers.line import RETRY_BASE, RETRY_CAP, SILENCE, WAITING, log
+from sente.cluster.store import Bounds, Entry, Moved, StoreError, Taken
+from sente.protocol.backoff import backoff
+
+SCRIPT = files("sente.brokers").joinpath("store.lua").read_text()
+
+BATCH = 512
+"""Operations in one script, about: Redis does nothing else meanwhile, for a millisecond or two."""
+
+
+class RedisStore:
+    """Implements ``Store`` on one connection. A batch whose answer is lost with it is asked for again by its number:
+    Redis has done it and says the answer again, or does it now."""
+
+    def __init__(self, pool: ConnectionPool, prefix: str, me: str, bounds: Bounds, back: Callable[[], None]) -> None:
+        self._pool = pool
+        self._prefix = prefix
+        self._head = [f"{prefix}durable:", me]
+        self._bounds = [bounds.age, bounds.items, bounds.size]
+        self._back = back
+        self._turn: list[_Asked] = []  # what is asked for in this turn of the loop
+        self._turns: list[list[_Asked]] = []  # what waits, together what was asked for in one turn
+        self._batch: list[_Asked] = []
+        self._size = 0
+        self._number = 0
+        self._due = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+
+    # -- Store
+
+    async def aclose(self) -> None:
+        """Do what waits, for a second at most, and let go."""
+        until = time.monotonic() + 1
+        while (self._turn or self._turns or self._batch) and time.monotonic() < until and not self._task.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        for one in chain(self._batch, *self._turns, self._turn):
+            one.future.cancel()
+
+    def create(self, session: str, uid: str, client_id: str) -> Awaitable[int]:
+        """A new session of this process; its epoch."""
+        return self._ask("create", session, uid, client_id)
+
+    async def take(self, session: str, uid: str, client_id: str, owner: str) -> Taken | str | None:
+        """Have a session whose owner is gone."""
+        answer = await self._ask("take", session, uid, client_id, owner)
+        if isinstance(answer, bytes):
+            return answer.decode()
+        if not answer:
+            return None
+        epoch, heard, acked, entries = answer
+        return Taken(epoch, heard, acked, _entries(entries))
+
+    def say(self, uid: str | None, channel: str, body: bytes) -> asyncio.Future[Mapping[str, int]]:
+        """Put a body into many outboxes, and publish it."""
+        return self._ask("say", uid or False, self._prefix + channel, body, read=json.loads)
+
+    def put(self, session: str, epoch: int, body: bytes) -> asyncio.Future[int]:
+        """Put a body into one outbox."""
+        return self._ask("put", session, epoch, body, read=_owned)
+
+    def note(self, session: str, epoch: int, acked: int, heard: int) -> asyncio.Future[None]:
+        """How far its client has acknowledged, and has been heard."""
+        return self._ask("note", session, epoch, acked, heard, read=lambda answer: _nothing(_owned(answer)))
+
+    def fetch(self, session: str, after: int) -> asyncio.Future[Sequence[Entry]]:
+        """What is kept with larger numbers."""
+        return self._ask("fetch", session, after, read=_entries)
+
+    def end(self, session: str, epoch: int) -> asyncio.Future[None]:
+        """The session has ended."""
+        return self._ask("done", session, epoch, read=_nothing)
+
+    def touch(self, sessions: Sequence[str]) -> asyncio.Future[None]:
+        """These go on."""
+        return self._ask("touch", list(sessions), read=_nothing)
+
+    # -- inside
+
+    def _ask(self, *asked: Any, read: Callable[[Any], Any] = lambda answer: answer) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        size = sum(len(part) for part in asked if isinstance(part, bytes))
+        if self._size + size > WAITING:
+            future.set_exception(StoreError(f"{self._size} bytes wait to be stored"))
+            return future
+        self._size += size
+        if not self._turn:
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self._turn.append(_Asked(asked, size, future, read))
+        return future
+
+    def _end_turn(self) -> None:
+        self._turns.append(self._turn)
+        self._turn = []
+        self._due.set()
+
+    async def _run(self) -> None:
+        failures, said = 0, ""
+        while True:
+            connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+            try:
+                await connection.connect()  # type: ignore[no-untyped-call]
+                script = await self._answer(connection, "SCRIPT", "LOAD", SCRIPT)
+                if failures:
+                    log.warning("sessions are stored again")
+                    self._back()
+                failures, said = 0, ""
+                await self._carry(connection, script)
+            except (OSError, RedisError) as error:
+                failures += 1
+                if (why := f"{type(error).__name__}: {error}") != said:
+                    said = why
+                    log.warning("sessions are not stored, what is said to them waits: %s", why)
+            finally:
+                if (writer := connection._writer) is not None:
+                    writer.transport.abort()
+                await connection.disconnect(nowait=True)
+            await asyncio.sleep(backoff(failures + 1, base=RETRY_BASE, cap=RETRY_CAP, jitter=random.random()))
+
+    async def _carry(self, connection: Connection, script: bytes) -> None:
+        while True:
+            if not self._batch:
+                await self._due.wait()
+                self._number += 1
+                while self._turns and len(self._batch) < BATCH:
+                    self._batch += self._turns.pop(0)
+                if not self._turns:
+                    self._due.clear()
+            asked = msgpack.packb([one.asked for one in self._batch], use_bin_type=False)  # Lua knows texts only
+            try:
+                answer = await self._answer(
+                    connection, "EVALSHA", script, 0, *self._head, self._number, *self._bounds, asked
+                )
+            except NoScriptError:
+                raise
+            except ResponseError as error:
+                log.warning("sessions are not stored: %s", error)
+                self._settle(StoreError(str(error)))
+            else:
+                self._settle(msgpack.unpackb(answer, raw=True))
+
+    def _settle(self, answers: Sequence[Any] | StoreError) -> None:
+        batch, self._batch = self._batch, []
+        self._size -= sum(one.size for one in batch)
+        for at, one in enumerate(batch):
+            if one.future.done():
+                continue
+            try:
+                if isinstance(answers, StoreError):
+                    raise answers
+                one.future.set_result(one.read(answers[at]))
+            except StoreError as error:
+                one.future.set_exception(error)
+
+    @staticmethod
+    async def _answer(connection: Connection, *command: Any) -> Any:
+        await connection.send_packed_command(connection.pack_commands([command]), check_health=False)
+        answer = await connection.read_response(disable_decoding=True, timeout=SILENCE)
+        if isinstance(answer, ResponseError):
+            raise answer
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    asked: Sequence[Any]
+    size: int
+    future: asyncio.Future[Any]
+    read: Callable[[Any], Any]
+
+
+def _owned(answer: int) -> int:
+    if answer == -1:
+        raise Moved("another process has the session, or nobody has it any more")
+    return answer
+
+
+def _nothing(answer: Any) -> None:
+    """It was done."""
+
+
+def _entries(answer: Sequence[tuple[int, bytes]]) -> list[Entry]:
+    return [(number, body) for number, body in answer]

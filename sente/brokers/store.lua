@@ -1,0 +1,132 @@
+-- What one process asks of the store in one turn, done together. See sente/cluster/store.py for what each means.
+--
+-- ARGV: prefix of all keys, name of the process, number of this batch, seconds and items and bytes that are kept of a
+-- session, and the operations, in MessagePack.
+--
+-- Keys: "session:ID", a hash: owner, epoch, uid, client, next (number to be given), acked, heard, size and freed (bytes
+-- ever put, and of them acknowledged); "outbox:ID", a stream whose ids are the numbers; "of:UID" and "all", sets of
+-- sessions; "batch:PROCESS", the last one and its answers, so that one that is asked for again is not done again.
+
+local prefix, me, batch = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local age, most, room = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local call = redis.call
+
+local function key(kind, id) return prefix .. kind .. ':' .. id end
+
+local function drop(id)
+  local uid = call('HGET', key('session', id), 'uid')
+  if uid then call('SREM', key('of', uid), id) end
+  call('SREM', prefix .. 'all', id)
+  call('DEL', key('session', id), key('outbox', id))
+end
+
+-- Whether the session is this process's, in this epoch: else it has moved.
+local function mine(id, epoch)
+  local found = call('HMGET', key('session', id), 'owner', 'epoch')
+  return found[1] == me and tonumber(found[2]) == epoch
+end
+
+-- The number that a body has got; 0: no room; nil: no such session.
+local function add(id, body)
+  local session = key('session', id)
+  local next, acked, size, freed = unpack(call('HMGET', session, 'next', 'acked', 'size', 'freed'))
+  if not next then return nil end
+  size = tonumber(size) + #body
+  if next - acked > most or size - freed > room then
+    drop(id)
+    return 0
+  end
+  call('XADD', key('outbox', id), next .. '-0', 'body', body, 'size', size)
+  call('HSET', session, 'next', next + 1, 'size', size)
+  return tonumber(next)
+end
+
+local function entries(id, after)
+  local found = {}
+  for i, entry in ipairs(call('XRANGE', key('outbox', id), (after + 1) .. '-0', '+')) do
+    found[i] = {tonumber(string.match(entry[1], '^%d+')), entry[2][2]}
+  end
+  return found
+end
+
+local function keep(id)
+  local uid = call('HGET', key('session', id), 'uid')
+  if uid then
+    for _, name in ipairs({key('session', id), key('outbox', id), key('of', uid), prefix .. 'all'}) do
+      call('EXPIRE', name, age)
+    end
+  end
+end
+
+local op = {}
+
+function op.create(id, uid, client)
+  drop(id)
+  call('HSET', key('session', id), 'owner', me, 'epoch', 1, 'uid', uid, 'client', client,
+    'next', 1, 'acked', 0, 'heard', 0, 'size', 0, 'freed', 0)
+  call('SADD', key('of', uid), id)
+  call('SADD', prefix .. 'all', id)
+  keep(id)
+  return 1
+end
+
+function op.take(id, uid, client, owner)
+  local found = call('HMGET', key('session', id), 'owner', 'uid', 'client', 'acked', 'heard')
+  if not found[1] or found[2] ~= uid or found[3] ~= client then return 0 end
+  if found[1] ~= owner then return found[1] end
+  call('HSET', key('session', id), 'owner', me)
+  local epoch = call('HINCRBY', key('session', id), 'epoch', 1)
+  keep(id)
+  return {epoch, tonumber(found[5]), tonumber(found[4]), entries(id, tonumber(found[4]))}
+end
+
+function op.say(uid, channel, body)
+  local set, numbers = uid and key('of', uid) or prefix .. 'all', {}
+  for _, id in ipairs(call('SMEMBERS', set)) do
+    local number = add(id, body)
+    if number then numbers[id] = number else call('SREM', set, id) end
+  end
+  local tail = cjson.encode(numbers)
+  call('PUBLISH', channel, body .. struct.pack('>I4', 2147483648 + #tail) .. tail)
+  return tail
+end
+
+function op.put(id, epoch, body)
+  return mine(id, epoch) and add(id, body) or -1
+end
+
+function op.note(id, epoch, acked, heard)
+  if not mine(id, epoch) then return -1 end
+  local session = key('session', id)
+  local read = call('XRANGE', key('outbox', id), acked .. '-0', acked .. '-0')[1]
+  if read then
+    call('HSET', session, 'acked', acked, 'freed', read[2][4])
+    call('XTRIM', key('outbox', id), 'MINID', (acked + 1) .. '-0')
+  end
+  call('HSET', session, 'heard', heard)
+  return 1
+end
+
+op.fetch = entries
+
+function op.done(id, epoch)
+  if mine(id, epoch) then drop(id) end
+  return 1
+end
+
+function op.touch(ids)
+  for _, id in ipairs(ids) do
+    if call('HGET', key('session', id), 'owner') == me then keep(id) end
+  end
+  return 1
+end
+
+local last, answers = call('HMGET', key('batch', me), 'number', 'answers'), {}
+if tonumber(last[1]) == batch then return last[2] end
+for i, asked in ipairs(cmsgpack.unpack(ARGV[7])) do
+  answers[i] = op[asked[1]](unpack(asked, 2))
+end
+answers = cmsgpack.pack(answers)
+call('HSET', key('batch', me), 'number', batch, 'answers', answers)
+call('EXPIRE', key('batch', me), age)
+return answers

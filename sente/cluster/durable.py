@@ -1,0 +1,358 @@
+"""Sessions that outlive their process: each is kept in a store, from where another process goes on with it.
+
+What is said to a session goes into its outbox in the store, wherever it is said, and has its number from there. The
+process that owns the session, as the store knows, hears of it and tells the client. What the client says is handled
+first and acknowledged when the store knows of it: what a handler sends meanwhile is stored together with that, so
+either both have happened or neither when the process dies.
+"""
+
+import asyncio
+import itertools
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sente.cluster.letters import Letters
+from sente.cluster.node import Node
+from sente.cluster.notices import EVERYONE, Notice, read, user_channel, write
+from sente.cluster.store import Entry, Moved, Store, StoreError, Taken
+from sente.dispatch import log
+from sente.errors import ProtocolError, Rejected
+from sente.hub import Hub
+from sente.interfaces import UserId, Wire
+from sente.protocol import actions as act
+from sente.protocol.greeting import Hello
+from sente.protocol.messages import Event
+from sente.protocol.outbox import Answered, Item, Nothing, Withdrawn
+from sente.protocol.sessions import Client
+from sente.protocol.stored_session import StoredSession
+from sente.push import PackedValue, Push
+from sente.receipts import Letter
+from sente.transports.asgi import wire_size
+
+PATIENCE = 5.0
+"""Seconds that the store has before a client is told to come back."""
+
+COME_BACK = "retry_after=1000"
+
+MOVED = "another process serves this session now"
+
+MISSING = 0.25
+"""Seconds after which something that came early is taken to have been overtaken by nothing: the store is asked."""
+
+TOUCH = 4
+"""How often, while a session can be resumed, the store is told that it goes on."""
+
+
+class Elsewhere(Rejected):
+    """Another process has the session."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(503, COME_BACK)
+        self.owner = owner
+
+
+@dataclass(slots=True, eq=False)
+class _Shelf:
+    """A session in the store that belongs to this process."""
+
+    name: str
+    epoch: int = 0
+    client: Client | None = None
+    early: list[tuple[int, Item]] = field(default_factory=list)
+    """What came before its client did."""
+    fetching: bool = False
+
+    @property
+    def session(self) -> StoredSession | None:
+        """While it goes on."""
+        session = self.client.session if self.client else None
+        return session if isinstance(session, StoredSession) and not session.ended else None
+
+
+class Durable:
+    """Implements ``Shelving``, and what ``Fanout`` needs of it."""
+
+    def __init__(
+        self, node: Node, hub: Hub, store: Callable[[Callable[[], None]], Store], letters: Letters,
+        read_event: Callable[[Notice], Push],
+    ) -> None:  # fmt: skip
+        self._node = node
+        self._hub = hub
+        self._letters = letters
+        self._read_event = read_event
+        self._shelves: dict[str, _Shelf] = {}
+        self._prepared: _Shelf | None = None
+        self._preparing = asyncio.Lock()
+        self._numbers = itertools.count(1)
+        self._touched = node.now
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._store = store(self.catch_up)
+
+    async def aclose(self) -> None:
+        """Store what waits, and let go: other processes go on with the sessions."""
+        for task in self._tasks:
+            task.cancel()
+        await self._store.aclose()
+
+    # -- Shelving
+
+    new_session = StoredSession
+
+    async def prepare(self, hello: Hello, uid: UserId, client_id: str) -> Hello:
+        """See ``Shelving``. Raises ``Rejected``, ``Elsewhere``."""
+        try:
+            async with asyncio.timeout(PATIENCE), self._preparing:  # one by one: a client may say hello twice
+                found = await self._find(hello, uid, client_id)
+                if found is None:
+                    self._prepared = shelf = self._shelf(secrets.token_urlsafe(24))
+                    shelf.epoch = await self._store.create(shelf.name, json.dumps(uid), client_id)
+        except (StoreError, TimeoutError):
+            raise Rejected(503, COME_BACK) from None
+        if self._hub.draining:
+            raise Rejected(503, COME_BACK)
+        return hello if found is None else replace(hello, session=found.token)
+
+    async def _find(self, hello: Hello, uid: UserId, client_id: str) -> Client | None:
+        owner, _, name = (hello.session or "").partition(".")
+        if not name:
+            return None
+        shelf = self._shelves.get(name)
+        if shelf is not None and (client := shelf.client) is not None and shelf.session is not None:
+            if (client.uid, client.client_id) != (uid, client_id):
+                return None
+            if owner == self._node.name:
+                return client
+            self._close(client, 1001, MOVED, "moved")  # its client has been served by another since then
+        while True:
+            match await self._take(name, hello, uid, client_id, owner):
+                case Client() as client:
+                    return client
+                case str(owner) if self._node.may_be_there(owner) and owner != self._node.name:
+                    raise Elsewhere(owner)
+                case None:
+                    return None
+
+    def new_token(self) -> str:
+        """See ``Shelving``."""
+        assert self._prepared is not None, "it has been prepared"
+        return f"{self._node.name}.{self._prepared.name}"
+
+    def entered(self, client: Client) -> None:
+        """See ``Shelving``."""
+        shelf = self._shelves.get(_name(client))
+        if shelf is not None and shelf.client is None:
+            shelf.client = client
+            for number, item in shelf.early:
+                self._arrived(shelf, number, item, flush=True)
+
+    async def _take(self, name: str, hello: Hello, uid: UserId, client_id: str, owner: str) -> Client | str | None:
+        shelf = self._shelf(name)  # it hears already what is said from the moment on that it is taken
+        taken = None
+        try:
+            taken = await self._store.take(name, json.dumps(uid), client_id, owner)
+        finally:
+            if not isinstance(taken, Taken):
+                del self._shelves[name]
+        if not isinstance(taken, Taken):
+            return taken
+        shelf.epoch = taken.epoch
+        session = StoredSession(self._hub.settings, hello.limits, self._hub.now)
+        session.restore(taken.acked, taken.heard, [self._read(body) for _, body in taken.entries])
+        client = Client(f"{self._node.name}.{name}", client_id, uid, session)
+        self._hub.sessions.adopt(client)
+        self._hub.stats["taken over"] += 1
+        return client
+
+    def carry_out(self, client: Client, action: act.Store | act.Note) -> None:
+        """See ``Shelving``."""
+        shelf = self._shelves.get(_name(client))
+        if shelf is None:
+            return
+        if isinstance(action, act.Store):
+            put = self._store.put(shelf.name, shelf.epoch, self._write(action.item))
+            put.add_done_callback(lambda done: self._stored(shelf, action.item, done))
+        else:
+            note = self._store.note(shelf.name, shelf.epoch, action.acked, action.heard)
+            note.add_done_callback(lambda done: self._noted(shelf, action.heard, done))
+
+    def ended(self, client: Client, word: str) -> None:
+        """See ``Shelving``. Whoever has it now, or will have, is not disturbed."""
+        self._hub.sessions.let_go(client)
+        if (shelf := self._shelves.pop(_name(client), None)) is not None and word not in ("stopped", "moved"):
+            self._store.end(shelf.name, shelf.epoch).add_done_callback(_ignore)
+
+    # -- saying
+
+    def say(self, letter: Letter, push: Push, *, flush: bool) -> None:
+        """Put an event into the outboxes of all it is for, wherever they are served."""
+        everyone = push.everyone
+        peers = self._hub.peers.everyone() if everyone else self._hub.peers.of(push.uid)
+        for client in peers:
+            if isinstance(client.session, StoredSession):
+                client.session.expect(push)
+        push.addressed = len(peers)
+        self._hub.stats["sent"] += 1
+        self._hub.memory.add(push.size)
+        letter.n = next(self._numbers)
+        channel, head = (
+            (EVERYONE, letter.head) if everyone else (user_channel(push.uid), {**letter.head, "uid": push.uid})
+        )
+        body = write("stored", self._node.name, {**head, "of": letter.n}, [letter.wire])
+        said = self._store.say(None if everyone else json.dumps(push.uid), channel, body)
+        said.add_done_callback(lambda done: self._said(push, flush, done))
+        letter.ready = said
+
+    def _said(self, push: Push, flush: bool, done: "asyncio.Future[Mapping[str, int]]") -> None:
+        if done.cancelled():
+            return
+        if done.exception() is None:
+            self.arrived(done.result(), push, flush=flush)
+            return
+        self._hub.stats["not stored"] += 1
+        self.unstored(push.uid, everyone=push.everyone)
+        head = {} if push.everyone else {"uid": push.uid}
+        self._node.surely.say(EVERYONE if push.everyone else user_channel(push.uid), "unstored", head)
+
+    def arrived(self, numbers: Mapping[str, Any], push: Push, *, flush: bool) -> int:
+        """An event has these numbers in sessions, some of them of this process: of how many."""
+        here = 0
+        for name, number in numbers.items():
+            if (shelf := self._shelves.get(name)) is not None:
+                here += 1
+                self._arrived(shelf, number, push, flush=flush)
+        return here
+
+    def unstored(self, uid: UserId, *, everyone: bool) -> None:
+        """What was said to these could not be stored: they are told that something is lost."""
+        for client in self._hub.peers.everyone() if everyone else self._hub.peers.of(uid):
+            self._close(client, 4410, "what was said could not be stored", "not stored")
+
+    # -- what the store says
+
+    def _stored(self, shelf: _Shelf, item: Item, done: "asyncio.Future[int]") -> None:
+        if not self._failed(shelf, done):
+            self._arrived(shelf, done.result(), item, flush=True)
+
+    def _noted(self, shelf: _Shelf, heard: int, done: "asyncio.Future[None]") -> None:
+        if not self._failed(shelf, done) and shelf.client is not None and (session := shelf.session) is not None:
+            session.secured(heard, self._hub.now)
+            self._hub.run(shelf.client)
+
+    def _failed(self, shelf: _Shelf, done: "asyncio.Future[Any]") -> bool:
+        if done.cancelled():
+            return True
+        error = done.exception()
+        if error is not None and shelf.client is not None:
+            if isinstance(error, Moved):
+                self._close(shelf.client, 1001, MOVED, "moved")
+            else:
+                self._close(shelf.client, 4410, "what was said could not be stored", "not stored")
+        return error is not None
+
+    def _arrived(self, shelf: _Shelf, number: int, item: Item, *, flush: bool) -> None:
+        if shelf.client is None:
+            shelf.early.append((number, item))
+        elif number == 0:
+            self._close(shelf.client, 4420, "the client does not keep up with what is sent to it", "slow")
+        elif (session := shelf.session) is not None:
+            session.stored(number, item, self._hub.now, flush=flush)
+            self._hub.run(shelf.client) if session.actions else self._hub.look_after(shelf.client)
+            if session.gap is not None:
+                self._fetch(shelf, MISSING)
+
+    def _fetch(self, shelf: _Shelf, after: float) -> None:
+        if not shelf.fetching:
+            shelf.fetching = True
+            task = asyncio.create_task(self._fill(shelf, after))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _fill(self, shelf: _Shelf, after: float) -> None:
+        entries: Sequence[Entry] = ()
+        try:
+            await asyncio.sleep(after)
+            if (session := shelf.session) is not None:
+                entries = await self._store.fetch(shelf.name, session.known)
+        except StoreError:
+            pass  # it is asked again when it is back
+        finally:
+            shelf.fetching = False
+        for number, body in entries:
+            self._arrived(shelf, number, self._read(body), flush=True)
+
+    def catch_up(self) -> None:
+        """The store or the broker was away: what was numbered meanwhile was not heard."""
+        for shelf in self._shelves.values():
+            self._fetch(shelf, 0.0)
+
+    def sweep(self) -> None:
+        """Have the store keep the sessions of this process."""
+        if self._node.now >= self._touched + self._hub.settings.resume / TOUCH and self._shelves:
+            self._touched = self._node.now
+            self._store.touch(list(self._shelves)).add_done_callback(_ignore)
+
+    def _shelf(self, name: str) -> _Shelf:
+        return self._shelves.setdefault(name, _Shelf(name))
+
+    def _close(self, client: Any, code: int, reason: str, word: str) -> None:
+        client.session.close(code, reason, self._hub.now, word=word)
+        self._hub.run(client)
+
+    # -- items, as the store keeps them
+
+    def _write(self, item: Item) -> bytes:
+        match item:
+            case Answered(value, ref, failed):
+                if isinstance(value, PackedValue):
+                    value = value.source[0].unpack(value.source[1])
+                place, wire = self._letters.close(value)
+                return write("reply", "", {"ref": ref, "failed": failed, "packer": place}, [wire])
+            case Event():
+                place, wire = self._letters.close(item.data)
+                return write("stored", "", {"event": item.id, "packer": place}, [wire])
+            case Withdrawn(ref):
+                return write("cancel", "", {"ref": ref})
+            case _:  # whoever asked is gone with its process
+                return write("nothing", "", {})
+
+    def _read(self, body: bytes) -> Item:
+        try:
+            notice = read(body)
+            match notice.op:
+                case "stored":
+                    return self._read_event(notice)
+                case "reply":
+                    value = self._letters.open(notice.number("packer"), notice.frame())
+                    return Answered(
+                        value, notice.number("ref"), notice.head.get("failed") is True, wire_size(notice.frame())
+                    )
+                case "cancel":
+                    return Withdrawn(notice.number("ref"))
+        except ProtocolError as error:
+            self._hub.stats["broker unreadable"] += 1
+            log.warning("unreadable, from the store: %s", error)
+        return Nothing()
+
+
+def read_numbers(frame: Wire) -> dict[str, int]:
+    """Which number an event has in which sessions. Raises ``ProtocolError``."""
+    try:
+        numbers = json.loads(frame)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("the numbers of an event must be JSON") from error
+    if not isinstance(numbers, dict) or not all(type(number) is int for number in numbers.values()):
+        raise ProtocolError("the numbers of an event must be whole")
+    return numbers
+
+
+def _name(client: Client) -> str:
+    return client.token.partition(".")[2]
+
+
+def _ignore(done: "asyncio.Future[Any]") -> None:
+    """What the store will forget by itself."""
+    if not done.cancelled():
+        done.exception()

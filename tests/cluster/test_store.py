@@ -1,0 +1,103 @@
+"""What keeps sessions: Redis and the memory do the same, whatever is asked for and in whatever order."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sente.brokers.memory import MemoryBroker
+from sente.brokers.redis import RedisBroker
+from sente.cluster.store import Bounds, Store, StoreError, Taken
+from tests.brokers.servers import Server
+
+BOUNDS = Bounds(items=6, size=200, age=100)
+NODES, SESSIONS, USERS = ["n1", "n2"], ["s1", "s2", "s3"], ['"ada"', "7", "null"]
+some = st.sampled_from
+
+asked = st.one_of(
+    st.tuples(st.just("create"), some(SESSIONS), some(USERS), some(["c1", "c2"])),
+    st.tuples(st.just("take"), some(SESSIONS), some(USERS), some(["c1", "c2"]), some(NODES)),
+    st.tuples(st.just("say"), some([*USERS, None]), st.just("news"), st.binary(max_size=80)),
+    st.tuples(st.just("put"), some(SESSIONS), st.integers(1, 3), st.binary(max_size=80)),
+    st.tuples(st.just("note"), some(SESSIONS), st.integers(1, 3), st.integers(0, 8), st.integers(0, 9)),
+    st.tuples(st.just("fetch"), some(SESSIONS), st.integers(0, 8)),
+    st.tuples(st.just("end"), some(SESSIONS), st.integers(1, 3)),
+    st.tuples(st.just("touch"), st.lists(some(SESSIONS))),
+)
+
+
+async def outcome(asking: Any) -> Any:
+    try:
+        return await asking
+    except StoreError as error:
+        return type(error)
+
+
+async def all_of(broker: Any, steps: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+    stores: dict[str, Store] = {node: broker.store(node, BOUNDS, lambda: None) for node in NODES}
+    found = [await outcome(getattr(stores[node], what)(*rest)) for node, (what, *rest) in steps]
+    for store in stores.values():
+        await store.aclose()
+    return found
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(some(NODES), asked), max_size=40))
+def test_redis_does_what_the_memory_does(redis: Server, steps: Sequence[tuple[str, Sequence[Any]]]) -> None:
+    begun = [("n1", ("create", session, user, "c1")) for session, user in zip(SESSIONS, USERS, strict=True)]
+    other = RedisBroker(f"redis://127.0.0.1:{redis.port}", prefix=f"{uuid.uuid4()}:")
+    assert asyncio.run(all_of(other, [*begun, *steps])) == asyncio.run(all_of(MemoryBroker(), [*begun, *steps]))
+
+
+@pytest.fixture(params=["memory", "redis"])
+def keeper(request: pytest.FixtureRequest) -> Any:
+    if request.param == "memory":
+        return MemoryBroker()
+    server: Server = request.getfixturevalue("redis")
+    return RedisBroker(f"redis://127.0.0.1:{server.port}", prefix=f"{uuid.uuid4()}:")
+
+
+async def test_a_session_is_taken_once(keeper: Any) -> None:
+    one, two, three = stores = [keeper.store(node, BOUNDS, lambda: None) for node in ("n1", "n2", "n3")]
+    assert await one.create("s1", '"ada"', "c1") == 1
+    assert await one.say('"ada"', "news", b"a") == {"s1": 1}
+    assert await one.put("s1", 1, b"b") == 2
+    await one.note("s1", 1, 1, 5)
+    assert await two.take("s1", '"bob"', "c1", "n1") is None  # another user
+    assert await two.take("s1", '"ada"', "c9", "n1") is None  # another client
+    assert await two.take("s1", '"ada"', "c1", "n1") == Taken(2, 5, 1, [(2, b"b")])
+    assert await three.take("s1", '"ada"', "c1", "n1") == "n2"
+    assert [(await outcome(asking)).__name__ for asking in (one.put("s1", 1, b"c"), one.note("s1", 1, 2, 9))] == [
+        "Moved"
+    ] * 2
+    await one.end("s1", 1)
+    assert await two.fetch("s1", 0) == [(2, b"b")]
+    for store in stores:
+        await store.aclose()
+
+
+async def test_what_is_asked_for_in_one_turn_is_done_in_order(keeper: Any) -> None:
+    store = keeper.store("n1", Bounds(5000, 10**6, 100), lambda: None)
+    await store.create("s1", '"ada"', "c1")
+    asking = [store.put("s1", 1, b"x") if n % 2 else store.say('"ada"', "news", b"y") for n in range(2000)]
+    numbers = [found if isinstance(found, int) else found["s1"] for found in await asyncio.gather(*asking)]
+    assert numbers == list(range(1, 2001))
+    await store.aclose()
+
+
+async def test_bounds(keeper: Any) -> None:
+    store = keeper.store("n1", BOUNDS, lambda: None)
+    for session, body in (("s1", b"x"), ("s2", b"x" * 50)):
+        await store.create(session, '"ada"', "c1")
+        numbers = [await store.put(session, 1, body) for _ in range(4)]
+        assert numbers == [1, 2, 3, 4]
+    await store.note("s1", 1, 4, 0)
+    assert [await store.put("s1", 1, b"x") for _ in range(7)] == [5, 6, 7, 8, 9, 10, 0]
+    assert await store.put("s2", 1, b"x") == 0
+    assert (await outcome(store.put("s2", 1, b"x"))).__name__ == "Moved"
+    assert await store.say('"ada"', "news", b"x") == {}
+    await store.aclose()
