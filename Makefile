@@ -46,6 +46,8 @@ bench: .make/bench $(CLIENT) ## measure packers and messaging against their peer
 	.venv/bin/python -m benchmarks.messaging.run
 	echo "==> Measuring several processes"
 	.venv/bin/python -m benchmarks.cluster.run
+	.venv/bin/python -m benchmarks.cluster.workers
+	.venv/bin/python -m benchmarks.cluster.kept
 	.venv/bin/python -m benchmarks.cluster.scale
 	.venv/bin/python -m benchmarks.cluster.report
 	.venv/bin/python -m benchmarks.report

@@ -35,7 +35,7 @@ class Comings:
             self._waiting[uid] = what
             self._tell()
 
-    def _told(self, _: int) -> None:
+    def _told(self, *_: int) -> None:
         self._under_way -= 1
         self._tell()
 

@@ -37,6 +37,7 @@ class Publisher(Outgoing):
         packers: As those of the application's ``ChannelSocket``.
         types: Likewise.
         events: Likewise: an ``EventRegistry`` checks what is said.
+        durable: Likewise: what is said is stored for sessions also while no process serves them.
         timeout: Seconds that the broker has to be there.
 
     >>> Publisher.__name__
@@ -53,9 +54,11 @@ class Publisher(Outgoing):
         packers: Packers = "auto,json",
         types: Iterable[TypeHandler[Any]] = (),
         events: Registry | None = None,
+        durable: bool = False,
         timeout: float = 5.0,
     ) -> None:
-        self._begin(ChannelSocket(broker=broker, packers=packers, types=types, events=events), timeout)
+        chsk = ChannelSocket(broker=broker, packers=packers, types=types, events=events, durable=durable)
+        self._begin(chsk, timeout)
 
     @classmethod
     def of(cls, chsk: ChannelSocket, *, timeout: float = 5.0) -> Self:

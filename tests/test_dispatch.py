@@ -129,7 +129,7 @@ async def test_what_is_called_off_before_its_turn_is_done() -> None:
     """Else a client that changes its mind often would be taken for one that the application is behind of."""
     dispatcher, done = Dispatcher(), list[str]()
     dispatcher.on("chat/say")(lambda _: None)
-    lane = Lane(dispatcher, lambda _: done.append("done"))
+    lane = Lane(dispatcher, lambda *_: done.append("done"))
     for ref in (1, 2, 3):
         lane.put(message(), ref)
     lane.cancel(2)
@@ -142,7 +142,7 @@ async def test_what_is_called_off_before_its_turn_is_done() -> None:
 async def test_a_dispatcher_that_is_stopped_is_not_busy_with_what_it_dropped() -> None:
     """Else the next drain would wait for it."""
     dispatcher = Dispatcher()
-    Lane(dispatcher, lambda _: None).put(message())
+    Lane(dispatcher, lambda *_: None).put(message())
     assert dispatcher.busy
     await dispatcher.aclose()
     assert not dispatcher.busy
@@ -189,7 +189,7 @@ async def begin(dispatcher: Dispatcher) -> AsyncIterator[Message]:
     stream = dispatcher.messages()
     first = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
-    Lane(dispatcher, lambda _: None).put(message(data=0))
+    Lane(dispatcher, lambda *_: None).put(message(data=0))
     assert (await first).data == 0
     return stream
 
@@ -199,7 +199,7 @@ async def test_a_slow_loop_makes_the_clients_wait() -> None:
     dispatcher = Dispatcher()
     stream = await begin(dispatcher)
     handled: list[int] = []
-    lane = Lane(dispatcher, lambda _: handled.append(len(handled) + 1))
+    lane = Lane(dispatcher, lambda *_: handled.append(len(handled) + 1))
     for number in range(1, 11):
         lane.put(message(data=number))
     await until(lambda: handled == [1, 2, 3, 4])
@@ -215,7 +215,7 @@ async def test_a_loop_that_ends_lets_all_go() -> None:
     stream = await begin(dispatcher)
     handled: list[int] = []
     for number in range(50):  # many more than there is room for
-        Lane(dispatcher, handled.append).put(message(data=number))
+        Lane(dispatcher, lambda size, _: handled.append(size)).put(message(data=number))
     await until(lambda: len(handled) == 4)
     await stream.aclose()  # type: ignore[attr-defined]
     await until(lambda: len(handled) == 50)

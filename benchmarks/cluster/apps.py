@@ -19,12 +19,19 @@ def sente() -> Any:
 
     url = os.environ["BROKER"]
     broker = NatsBroker(url) if url.startswith("nats") else RedisBroker(url)
-    chsk = ChannelSocket(packers="json", user_id=lambda connection: connection.query.get("user"), broker=broker)
+    durable = bool(os.environ.get("DURABLE"))
+    chsk = ChannelSocket(
+        packers="json", user_id=lambda connection: connection.query.get("user"), broker=broker, durable=durable
+    )
 
     @chsk.on("bench/tell")
     async def tell(msg: Message) -> None:
         for number in range(msg.data):
             chsk.send(f"user{number % USERS}", "bench/said", TEXT, flush=True)
+
+    @chsk.on("bench/pass")
+    async def hand_on(msg: Message) -> None:
+        chsk.send(f"user{msg.data}", "bench/said", TEXT, flush=True)
 
     return chsk
 

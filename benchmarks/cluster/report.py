@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+from benchmarks.cluster import kept, workers
 from benchmarks.cluster.run import RESULTS, ROOT, table
 from benchmarks.cluster.scale import RESULTS as SCALE
 from benchmarks.cluster.scale import Constants, paper
@@ -19,6 +20,8 @@ def written(page: str, cluster: Path = RESULTS, scale: Path = SCALE) -> str:
     tables = {
         "cluster": f"{markdown(table(result['found']))}\n\n{versions}",
         "scale": markdown(paper(Constants(**known))),
+        "workers": markdown(workers.table(json.loads(workers.RESULTS.read_text()))),
+        "kept": markdown(kept.table(json.loads(kept.RESULTS.read_text()))),
     }
     for name, text in tables.items():
         mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -27,6 +27,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "cluster.json"
 SERVERS = {
     "sente, redis": "sente, Redis",
     "sente, nats": "sente, NATS",
+    "sente, redis, durable": "sente, Redis, `durable=True`",
     "socketio, redis": "python-socketio, Redis",
 }
 UNITS = (
@@ -63,10 +64,11 @@ def main() -> None:
 
 def measure(name: str, seconds: float) -> list[float]:
     """One of ``SERVERS``, twice, and its broker."""
-    app, kind = name.split(", ")
+    app, kind, *more = name.split(", ")
     with ExitStack() as stack:
         url, pid_of_broker = stack.enter_context(broker(kind))
-        (one, pid), (other, pid_of_other) = (stack.enter_context(_serving(app, url)) for _ in range(2))
+        serving = (stack.enter_context(_serving(app, {"BROKER": url, "DURABLE": "".join(more)})) for _ in range(2))
+        (one, pid), (other, pid_of_other) = serving
         command = ["node", str(Path(__file__).parent / "load.mjs"), app, str(one), str(other), str(seconds)]
         command += [str(pid_of_other), str(pid), str(pid_of_broker)]
         done = subprocess.run([*_on_core(1), *command], stdout=subprocess.PIPE, text=True, check=True, timeout=120)
@@ -76,31 +78,31 @@ def measure(name: str, seconds: float) -> list[float]:
 
 @contextmanager
 def broker(kind: str) -> Iterator[tuple[str, int]]:
-    port = str(_free_port())
+    port = str(free_port())
     program = shutil.which(f"{kind}-server") or f"/usr/sbin/{kind}-server"
     options = (
         ["--port", port, "--save", "", "--appendonly", "no"] if kind == "redis" else ["-a", "127.0.0.1", "-p", port]
     )
-    with _running([program, *options], int(port), {}) as pid:
+    with running([*_on_core(0), program, *options], int(port), {}) as pid:
         yield f"{kind}://127.0.0.1:{port}", pid
 
 
 @contextmanager
-def _serving(app: str, url: str) -> Iterator[tuple[int, int]]:
-    port = _free_port()
+def _serving(app: str, environment: dict[str, str]) -> Iterator[tuple[int, int]]:
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", f"benchmarks.cluster.apps:{app}", "--port", str(port)]
     command += ["--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio"]
     command += ["--ws-per-message-deflate", "false", "--log-level", "warning", "--no-access-log"]
-    with _running(command, port, {"BROKER": url}) as pid:
+    with running([*_on_core(0), *command], port, environment) as pid:
         yield port, pid
 
 
 @contextmanager
-def _running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[int]:
-    """A process on the first core."""
+def running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[int]:
+    """A server that listens."""
     environment = {**os.environ, **environment}
     silent = subprocess.DEVNULL
-    with subprocess.Popen([*_on_core(0), *command], cwd=ROOT, env=environment, stdout=silent, stderr=silent) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=silent, stderr=silent) as process:
         try:
             for _ in range(200):
                 if process.poll() is not None:
@@ -118,7 +120,7 @@ def _on_core(core: int) -> list[str]:
     return ["taskset", "--cpu-list", str(core)]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
     return port

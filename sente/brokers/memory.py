@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Collection
 
 from sente.brokers.memory_store import MemoryStore
-from sente.cluster.shelves import Shelves
-from sente.cluster.store import Bounds, Store
+from sente.brokers.shelves import Shelves
+from sente.brokers.store import Bounds, Store
 from sente.interfaces import BrokerLine
 
 

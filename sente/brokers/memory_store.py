@@ -5,8 +5,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sente.cluster.shelves import Shelves
-from sente.cluster.store import Entry, StoreError, Taken
+from sente.brokers.shelves import Shelves
+from sente.brokers.store import Entry, StoreError, Taken
 from sente.protocol.framing import write_row
 
 T = TypeVar("T")
@@ -20,6 +20,11 @@ class MemoryStore:
         self._shelves = shelves
         self._publish = publish
         self._waiting: list[Callable[[], None]] = []
+
+    @property
+    def waiting(self) -> int:
+        """How much of what it was asked for is not done."""
+        return len(self._waiting)
 
     async def aclose(self) -> None:
         """Do what waits."""
@@ -59,8 +64,8 @@ class MemoryStore:
         """The session has ended."""
         return self._ask(lambda now: self._shelves.end(self._me, session, epoch, now))
 
-    def touch(self, sessions: Sequence[str]) -> asyncio.Future[None]:
-        """These go on."""
+    def touch(self, sessions: Sequence[str]) -> asyncio.Future[Sequence[str]]:
+        """These go on, but for those that it returns."""
         return self._ask(lambda now: self._shelves.touch(self._me, sessions, now))
 
     def _ask(self, work: Callable[[float], T]) -> "asyncio.Future[Any]":

@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 
 from sente.brokers.line import PING, SILENCE, BrokerCut, Line
 from sente.brokers.redis_store import RedisStore
-from sente.cluster.store import Bounds, Store
+from sente.brokers.store import Bounds, Store
 from sente.errors import ConfigError
 from sente.interfaces import BrokerLine
 

@@ -10,12 +10,11 @@ from importlib.resources import files
 from itertools import chain
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
 from redis.asyncio import Connection, ConnectionPool
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from sente.brokers.line import RETRY_BASE, RETRY_CAP, SILENCE, WAITING, log
-from sente.cluster.store import Bounds, Entry, Moved, StoreError, Taken
+from sente.brokers.store import Bounds, Entry, Moved, StoreError, Taken
 from sente.protocol.backoff import backoff
 
 SCRIPT = files("sente.brokers").joinpath("store.lua").read_text()
@@ -44,10 +43,15 @@ class RedisStore:
 
     # -- Store
 
+    @property
+    def waiting(self) -> int:
+        """How much of what it was asked for is not known to be done."""
+        return sum(map(len, (self._batch, *self._turns, self._turn)))
+
     async def aclose(self) -> None:
         """Do what waits, for a second at most, and let go."""
         until = time.monotonic() + 1
-        while (self._turn or self._turns or self._batch) and time.monotonic() < until and not self._task.done():  # noqa: ASYNC110
+        while self.waiting and time.monotonic() < until and not self._task.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         self._task.cancel()
         await asyncio.wait([self._task])
@@ -70,7 +74,7 @@ class RedisStore:
 
     def say(self, uid: str | None, channel: str, body: bytes) -> asyncio.Future[Mapping[str, int]]:
         """Put a body into many outboxes, and publish it."""
-        return self._ask("say", uid or False, self._prefix + channel, body, read=json.loads)
+        return self._ask("say", uid or "", self._prefix + channel, body, read=json.loads)
 
     def put(self, session: str, epoch: int, body: bytes) -> asyncio.Future[int]:
         """Put a body into one outbox."""
@@ -88,9 +92,9 @@ class RedisStore:
         """The session has ended."""
         return self._ask("done", session, epoch, read=_nothing)
 
-    def touch(self, sessions: Sequence[str]) -> asyncio.Future[None]:
-        """These go on."""
-        return self._ask("touch", list(sessions), read=_nothing)
+    def touch(self, sessions: Sequence[str]) -> asyncio.Future[Sequence[str]]:
+        """These go on, but for those that it returns."""
+        return self._ask("touch", json.dumps(list(sessions)), read=lambda gone: [name.decode() for name in gone])
 
     # -- inside
 
@@ -143,10 +147,10 @@ class RedisStore:
                     self._batch += self._turns.pop(0)
                 if not self._turns:
                     self._due.clear()
-            asked = msgpack.packb([one.asked for one in self._batch], use_bin_type=False)  # Lua knows texts only
+            asked = chain.from_iterable((one.asked[0], len(one.asked) - 1, *one.asked[1:]) for one in self._batch)
             try:
                 answer = await self._answer(
-                    connection, "EVALSHA", script, 0, *self._head, self._number, *self._bounds, asked
+                    connection, "EVALSHA", script, 0, *self._head, self._number, *self._bounds, *asked
                 )
             except NoScriptError:
                 raise
@@ -154,7 +158,7 @@ class RedisStore:
                 log.warning("sessions are not stored: %s", error)
                 self._settle(StoreError(str(error)))
             else:
-                self._settle(msgpack.unpackb(answer, raw=True))
+                self._settle(answer)
 
     def _settle(self, answers: Sequence[Any] | StoreError) -> None:
         batch, self._batch = self._batch, []

@@ -1,13 +1,13 @@
--- What one process asks of the store in one turn, done together. See sente/cluster/store.py for what each means.
+-- What one process asks of the store in one turn, done together. See sente/brokers/store.py for what each means.
 --
 -- ARGV: prefix of all keys, name of the process, number of this batch, seconds and items and bytes that are kept of a
--- session, and the operations, in MessagePack.
+-- session; then for each operation its name, how many arguments it has, and these.
 --
 -- Keys: "session:ID", a hash: owner, epoch, uid, client, next (number to be given), acked, heard, size and freed (bytes
 -- ever put, and of them acknowledged); "outbox:ID", a stream whose ids are the numbers; "of:UID" and "all", sets of
 -- sessions; "batch:PROCESS", the last one and its answers, so that one that is asked for again is not done again.
 
-local prefix, me, batch = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local prefix, me, batch = ARGV[1], ARGV[2], ARGV[3]
 local age, most, room = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local call = redis.call
 
@@ -23,7 +23,7 @@ end
 -- Whether the session is this process's, in this epoch: else it has moved.
 local function mine(id, epoch)
   local found = call('HMGET', key('session', id), 'owner', 'epoch')
-  return found[1] == me and tonumber(found[2]) == epoch
+  return found[1] == me and found[2] == epoch
 end
 
 -- The number that a body has got; 0: no room; nil: no such session.
@@ -43,7 +43,7 @@ end
 
 local function entries(id, after)
   local found = {}
-  for i, entry in ipairs(call('XRANGE', key('outbox', id), (after + 1) .. '-0', '+')) do
+  for i, entry in ipairs(call('XRANGE', key('outbox', id), tonumber(after) + 1 .. '-0', '+')) do
     found[i] = {tonumber(string.match(entry[1], '^%d+')), entry[2][2]}
   end
   return found
@@ -77,11 +77,11 @@ function op.take(id, uid, client, owner)
   call('HSET', key('session', id), 'owner', me)
   local epoch = call('HINCRBY', key('session', id), 'epoch', 1)
   keep(id)
-  return {epoch, tonumber(found[5]), tonumber(found[4]), entries(id, tonumber(found[4]))}
+  return {epoch, tonumber(found[5]), tonumber(found[4]), entries(id, found[4])}
 end
 
 function op.say(uid, channel, body)
-  local set, numbers = uid and key('of', uid) or prefix .. 'all', {}
+  local set, numbers = uid ~= '' and key('of', uid) or prefix .. 'all', {}
   for _, id in ipairs(call('SMEMBERS', set)) do
     local number = add(id, body)
     if number then numbers[id] = number else call('SREM', set, id) end
@@ -101,7 +101,7 @@ function op.note(id, epoch, acked, heard)
   local read = call('XRANGE', key('outbox', id), acked .. '-0', acked .. '-0')[1]
   if read then
     call('HSET', session, 'acked', acked, 'freed', read[2][4])
-    call('XTRIM', key('outbox', id), 'MINID', (acked + 1) .. '-0')
+    call('XTRIM', key('outbox', id), 'MINID', tonumber(acked) + 1 .. '-0')
   end
   call('HSET', session, 'heard', heard)
   return 1
@@ -115,18 +115,21 @@ function op.done(id, epoch)
 end
 
 function op.touch(ids)
-  for _, id in ipairs(ids) do
-    if call('HGET', key('session', id), 'owner') == me then keep(id) end
+  local gone = {}
+  for _, id in ipairs(cjson.decode(ids)) do
+    if call('HGET', key('session', id), 'owner') == me then keep(id) else gone[#gone + 1] = id end
   end
-  return 1
+  return gone
 end
 
 local last, answers = call('HMGET', key('batch', me), 'number', 'answers'), {}
-if tonumber(last[1]) == batch then return last[2] end
-for i, asked in ipairs(cmsgpack.unpack(ARGV[7])) do
-  answers[i] = op[asked[1]](unpack(asked, 2))
+if last[1] == batch then return cmsgpack.unpack(last[2]) end
+local at = 7
+while ARGV[at] do
+  local count = tonumber(ARGV[at + 1])
+  answers[#answers + 1] = op[ARGV[at]](unpack(ARGV, at + 2, at + 1 + count))
+  at = at + 2 + count
 end
-answers = cmsgpack.pack(answers)
-call('HSET', key('batch', me), 'number', batch, 'answers', answers)
+call('HSET', key('batch', me), 'number', batch, 'answers', cmsgpack.pack(answers))
 call('EXPIRE', key('batch', me), age)
 return answers

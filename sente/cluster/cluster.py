@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from sente.admission import Admission
+from sente.brokers.store import Bounds, Keeper
 from sente.classic import ClassicClients
 from sente.cluster.durable import TOUCH, Durable
 from sente.cluster.edge import Edge
@@ -17,7 +18,6 @@ from sente.cluster.letters import Letters
 from sente.cluster.node import Node
 from sente.cluster.notices import client_channel, user_channel
 from sente.cluster.owner import Owner
-from sente.cluster.store import Bounds, Keeper
 from sente.errors import ConfigError
 from sente.hub import Hub
 from sente.interfaces import Broker, Packer, UserId
@@ -68,6 +68,7 @@ class Cluster:
         durable: bool,
     ) -> None:
         self._durable = durable
+        self._stored: Durable | None = None
         self._broker = broker
         self._hub = hub
         self._sending = sending
@@ -88,7 +89,9 @@ class Cluster:
     @property
     def unsaid(self) -> int | None:
         """How many events the broker has not been given yet; ``None``: it is there."""
-        return None if self._node.whole else self._node.surely.ring.unsaid
+        if not self._node.whole:
+            return self._node.surely.ring.unsaid
+        return self._stored.unsaid if self._stored is not None else None
 
     @property
     def presence(self) -> Presence:
@@ -105,13 +108,13 @@ class Cluster:
             Owner(node, *self._doors, self._classic)
         Elsewhere(node, hub, self._letters)
         self._sending.afar = fanout = Fanout(node, hub, self._sending, self._letters, self._typed)
-        durable = None
+        self._stored = None
         if self._durable and isinstance(broker := self._broker, Keeper):
             most, resume = hub.settings.limits, hub.settings.resume
             bounds = Bounds(most.outbox, most.outbox_bytes, math.ceil(resume * (1 + 1 / TOUCH)))
             store = partial(broker.store, node.name, bounds)
-            hub.durable = fanout.durable = durable = Durable(node, hub, store, self._letters, fanout.read)
-            node.back = durable.catch_up
+            hub.durable = fanout.durable = self._stored = Durable(node, hub, store, self._letters, fanout.read)
+            node.back = self._stored.catch_up
         hub.node, hub.serve, hub.leaving = node.name, self._serve, self._leave
         hub.presence.announce, hub.presence.told = lambda *_: None, node.changed
         node.sweep = self._sweep
@@ -121,8 +124,8 @@ class Cluster:
             yield
         finally:
             await hub.aclose()
-            if durable is not None:
-                await durable.aclose()
+            if self._stored is not None:
+                await self._stored.aclose()
             await node.aclose()
 
     async def _serve(self, uid: UserId, client_id: str) -> None:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sente.brokers.store import Entry, Moved, Store, StoreError, Taken
 from sente.cluster.letters import Letters
 from sente.cluster.node import Node
 from sente.cluster.notices import EVERYONE, Notice, read, user_channel, write
-from sente.cluster.store import Entry, Moved, Store, StoreError, Taken
 from sente.dispatch import log
 from sente.errors import ProtocolError, Rejected
 from sente.hub import Hub
@@ -90,6 +90,11 @@ class Durable:
         self._touched = node.now
         self._tasks: set[asyncio.Task[None]] = set()
         self._store = store(self.catch_up)
+
+    @property
+    def unsaid(self) -> int | None:
+        """How much the store has not been given yet; ``None``: it has all."""
+        return self._store.waiting or None
 
     async def aclose(self) -> None:
         """Store what waits, and let go: other processes go on with the sessions."""
@@ -287,12 +292,25 @@ class Durable:
         """The store or the broker was away: what was numbered meanwhile was not heard."""
         for shelf in self._shelves.values():
             self._fetch(shelf, 0.0)
+        self._touch()
 
     def sweep(self) -> None:
         """Have the store keep the sessions of this process."""
-        if self._node.now >= self._touched + self._hub.settings.resume / TOUCH and self._shelves:
-            self._touched = self._node.now
-            self._store.touch(list(self._shelves)).add_done_callback(_ignore)
+        if self._node.now >= self._touched + self._hub.settings.resume / TOUCH:
+            self._touch()
+
+    def _touch(self) -> None:
+        self._touched = self._node.now
+        entered = [name for name, shelf in self._shelves.items() if shelf.client is not None]
+        if entered:
+            self._store.touch(entered).add_done_callback(self._on_touched)
+
+    def _on_touched(self, done: "asyncio.Future[Sequence[str]]") -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        for name in done.result():
+            if (shelf := self._shelves.get(name)) is not None and shelf.client is not None:
+                self._close(shelf.client, 1001, MOVED, "moved")
 
     def _shelf(self, name: str) -> _Shelf:
         return self._shelves.setdefault(name, _Shelf(name))

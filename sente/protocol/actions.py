@@ -73,7 +73,7 @@ class Deliver:
     event: Event
     ref: int | None = None
     link: Link = 0
-    number: int = 0
+    number: int = field(default=0, compare=False)
     """To be told to ``handled`` (server only)."""
 
 

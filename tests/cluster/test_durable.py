@@ -1,32 +1,52 @@
-"""Sessions that outlive their process, over a real Redis."""
+"""Sessions that outlive their process, over a real Redis, and in memory where that does not matter."""
 
 import asyncio
-from collections.abc import Iterator
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
+from sente import ChannelSocket, ConfigError, Publisher, ServerSettings
+from sente.brokers.memory import MemoryBroker
+from sente.brokers.nats import NatsBroker
 from sente.brokers.redis import RedisBroker
-from tests.asgi import TRANSPORTS
+from sente.protocol.settings import Limits
+from sente.testing import FaultProxy, ServedClient, Silence
+from tests.asgi import TRANSPORTS, until
 from tests.brokers.servers import Server, redis_server
-from tests.cluster.several import client_of, several
+from tests.cluster.several import RoundRobin, client_of, several, user_of
 
 over_both = pytest.mark.parametrize("transport", TRANSPORTS)
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Server]:
-    with redis_server() as server:
-        yield server
+@pytest.fixture(params=["memory", "redis"])
+def keeper(request: pytest.FixtureRequest) -> Any:
+    if request.param == "memory":
+        return MemoryBroker()
+    return broker_of(request.getfixturevalue("redis"))
 
 
-def broker_of(redis: Server) -> RedisBroker:
-    return RedisBroker(f"redis://127.0.0.1:{redis.port}")
+def broker_of(redis: Server, port: int | None = None, prefix: str | None = None) -> RedisBroker:
+    return RedisBroker(f"redis://127.0.0.1:{port or redis.port}", prefix=prefix or f"{uuid.uuid4()}:")
+
+
+def numbers(client: ServedClient) -> list[Any]:
+    return [event.data for event in client.received]
+
+
+async def all_of(client: ServedClient, count: int) -> None:
+    """It gets so many, each once and in order, and knows of no loss."""
+    await client.received.at_least(count, timeout=20)
+    await asyncio.sleep(0.3)
+    assert numbers(client) == list(range(count))
+    assert (client.state.lost, client.state.open) == (0, True)
 
 
 @over_both
-async def test_as_on_one_process(redis: Server, transport: Any) -> None:
-    async with several(broker_of(redis), durable=True) as app, client_of(app, "ada", transport) as ada:
+async def test_as_on_one_process(keeper: Any, transport: Any) -> None:
+    async with several(keeper, durable=True) as app, client_of(app, "ada", transport) as ada:
         for number in range(100):
             app.sockets[number % 3].send("ada", "count/down", number)
         got = [event.data for event in await ada.received.at_least(100)]
@@ -39,3 +59,175 @@ async def test_as_on_one_process(redis: Server, transport: Any) -> None:
         receipt = app.sockets[2].send("ada", "count/down", 100)
         delivered = await receipt.delivered()
         assert (delivered.clients, delivered.acknowledged, delivered.unheard) == (1, 1, 0)
+        app.sockets[0].broadcast("news/told", "all")
+        assert (await ada.received.next("news/told")).data == "all"
+        app.sockets[1].disconnect("ada")
+        await until(lambda: ada.state.lost is None)  # it has a new session
+
+
+@over_both
+async def test_a_socket_that_ends_leaves_its_sessions_to_others(keeper: Any, transport: Any) -> None:
+    async with several(keeper, 2, durable=True) as others, AsyncExitStack() as stack:
+        first = ChannelSocket(user_id=user_of, broker=keeper, durable=True, settings=ServerSettings(drain=1.0))
+        app = RoundRobin([first, *others.sockets])
+        app.always = 0
+        ending = await AsyncExitStack().__aenter__()
+        await ending.enter_async_context(first)
+        ada = await stack.enter_async_context(client_of(app, "ada", transport))
+        for number in range(20):
+            others.sockets[0].send("ada", "count/down", number)
+        await ada.received.at_least(20)
+        app.always = 2
+        await ending.aclose()
+        for number in range(20, 40):
+            others.sockets[0].send("ada", "count/down", number)
+        await all_of(ada, 40)
+        assert ada.state.resumed
+        assert others.sockets[1].stats["taken over"] == 1
+
+
+async def test_what_is_said_while_nobody_serves_the_session_is_kept(redis: Server) -> None:
+    broker = broker_of(redis)
+    app = RoundRobin([ChannelSocket(user_id=user_of, broker=broker, durable=True, settings=ServerSettings(drain=0.2))])
+    async with AsyncExitStack() as stack:
+        running = await AsyncExitStack().__aenter__()
+        await running.enter_async_context(app.sockets[0])
+        ada = await stack.enter_async_context(client_of(app, "ada"))
+        async with Publisher(broker, durable=True) as publisher:
+            publisher.send("ada", "count/down", 0)
+            await ada.received.at_least(1)
+            await running.aclose()  # and nobody else is there
+            for number in range(1, 50):
+                publisher.send("ada", "count/down", number)
+        await stack.enter_async_context(app.sockets[0])
+        await all_of(ada, 50)
+
+
+@asynccontextmanager
+async def behind(redis: Server, count: int = 2, **options: Any) -> AsyncIterator[tuple[RoundRobin, list[FaultProxy]]]:
+    """Sockets, each of which reaches Redis over a line of its own."""
+    async with AsyncExitStack() as stack:
+        prefix = f"{uuid.uuid4()}:"
+        proxies = [await stack.enter_async_context(FaultProxy(redis.port)) for _ in range(count)]
+        brokers: list[Any] = [broker_of(redis, int(proxy.address.rpartition(":")[2]), prefix) for proxy in proxies]
+        yield await stack.enter_async_context(several(brokers, durable=True, **options)), proxies
+
+
+@over_both
+@pytest.mark.parametrize("which", [(0,), (1,), (0, 1)], ids=["who says", "who has", "both"])
+async def test_lines_to_redis_that_are_cut(redis: Server, which: tuple[int, ...], transport: Any) -> None:
+    async with behind(redis) as (app, proxies):
+        app.always = 1
+        async with client_of(app, "ada", transport) as ada:
+            for number in range(200):
+                app.sockets[0].send("ada", "count/down", number)
+                if number % 40 == 20:
+                    for each in which:
+                        proxies[each].break_lines()
+                if number % 5 == 0:
+                    await asyncio.sleep(0.01)
+            await all_of(ada, 200)
+            assert await asyncio.gather(*(ada.request("echo/say", number) for number in range(20))) == list(range(20))
+
+
+async def test_redis_stands_still_for_a_while(redis: Server) -> None:
+    """What is said waits, and so do replies; nothing is lost."""
+    with redis_server() as own:
+        async with several(broker_of(own), 2, durable=True) as app, client_of(app, "ada") as ada:
+            own.pause()
+            for number in range(50):
+                app.sockets[number % 2].send("ada", "count/down", number // 2)
+            asking = asyncio.ensure_future(ada.request("echo/say", 1))
+            await asyncio.sleep(0.5)
+            assert not asking.done() and not numbers(ada)
+            own.go_on()
+            assert await asking == 1
+            await ada.received.at_least(50)
+            assert sorted(numbers(ada)) == [number // 2 for number in range(50)]
+            assert ada.state.lost == 0
+
+
+@over_both
+async def test_a_redis_that_writes_to_disk_may_be_killed(tmp_path: Any, transport: Any) -> None:
+    with redis_server("--appendonly", "yes", "--appendfsync", "always", "--dir", str(tmp_path)) as own:
+        async with several(broker_of(own), 2, durable=True) as app, client_of(app, "ada", transport) as ada:
+            for number in range(100):
+                app.sockets[0].send("ada", "count/down", number)
+                await asyncio.sleep(0.005)
+                if number == 30:
+                    own.stop()
+                if number == 60:
+                    own.start()
+            await all_of(ada, 100)
+
+
+async def test_a_redis_that_forgets(redis: Server) -> None:
+    """Its sessions are gone with it: their clients are told, and go on in new ones."""
+    with redis_server() as own:
+        async with several(broker_of(own), 2, durable=True) as app, client_of(app, "ada") as ada:
+            app.sockets[0].send("ada", "count/down", 0)
+            await ada.received.at_least(1)
+            own.stop()
+            own.start()
+            await until(lambda: app.sockets[0].stats["broker lost"] > 0)
+
+            await until(lambda: ada.state.lost is None and ada.state.open)
+            app.sockets[0].send("ada", "count/down", 1)
+            await ada.received.next("count/down")
+
+
+async def test_a_redis_without_memory(redis: Server) -> None:
+    """What cannot be stored is not said, and those it was for are told that something is lost."""
+    with redis_server("--maxmemory", "4mb", "--maxmemory-policy", "noeviction") as own:
+        async with several(broker_of(own), 2, durable=True) as app, client_of(app, "ada", "poll") as ada:
+            for _ in range(60):
+                app.sockets[0].send("ada", "big/one", "x" * 100_000)
+                app.sockets[1].send("eve", "big/one", "x" * 100_000)
+            await until(lambda: app.sockets[0].stats["not stored"] > 0 or ada.state.lost is None)
+            await until(lambda: ada.state.lost is None)
+
+
+async def test_too_much_for_one_client(keeper: Any) -> None:
+    settings = ServerSettings(limits=Limits(outbox=50))
+    async with several(keeper, 2, durable=True, settings=settings) as app, client_of(app, "ada") as ada:
+        await ada.request("whoami/ask")
+        ada.disconnect()
+        for number in range(100):
+            app.sockets[0].send("ada", "count/down", number)
+        await asyncio.sleep(0.2)
+        ada.connect()
+        await until(lambda: ada.state.open)
+        assert ada.state.lost is None
+
+
+async def test_who_is_only_thought_gone_is_fenced_off(redis: Server) -> None:
+    """One process is cut off from Redis, its client goes on at the other, and it comes back."""
+    async with behind(redis) as (app, proxies):
+        app.always = 0
+        async with client_of(app, "ada") as ada:
+            app.sockets[1].send("ada", "count/down", 0)
+            await ada.received.at_least(1)
+            proxies[0].faults = lambda _: [Silence(after=0)]
+            proxies[0].break_lines()
+            app.always = 1
+            ada.break_connection()
+            async with asyncio.timeout(20):  # it is taken for gone after 6 s
+                while not app.sockets[1].stats["taken over"]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            app.sockets[0].send("ada", "count/down", 1)  # waits there
+            await until(lambda: ada.state.open)
+            proxies[0].heal()
+            proxies[0].break_lines()
+            await all_of(ada, 2)
+            await until(lambda: app.sockets[0].stats["ended moved"] == 1)
+            app.sockets[0].send("ada", "count/down", 2)
+            await all_of(ada, 3)
+
+
+def test_what_cannot_be() -> None:
+    with pytest.raises(ConfigError, match="broker=RedisBroker"):
+        ChannelSocket(durable=True)
+    with pytest.raises(ConfigError, match="broker=RedisBroker"):
+        ChannelSocket(durable=True, broker=NatsBroker())
+    with pytest.raises(ConfigError, match="classic"):
+        ChannelSocket(durable=True, broker=MemoryBroker(), classic="edn")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sente.brokers.memory import MemoryBroker
 from sente.brokers.redis import RedisBroker
-from sente.cluster.store import Bounds, Store, StoreError, Taken
+from sente.brokers.store import Bounds, Store, StoreError, Taken
 from tests.brokers.servers import Server
 
 BOUNDS = Bounds(items=6, size=200, age=100)

@@ -3,14 +3,15 @@ never, die, or are only thought dead: nothing is lost, nothing comes twice, all 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sente.cluster.shelves import Shelves
-from sente.cluster.store import Bounds, Moved, Taken
+from sente.brokers.shelves import Shelves
+from sente.brokers.store import Bounds, Moved, Taken
 from sente.protocol import actions as act
 from sente.protocol.greeting import Greeting, Hello, PeerLimits
 from sente.protocol.messages import Ack, Event, Events, Handshake, Packet
@@ -100,9 +101,9 @@ class Takeover(RuleBasedStateMachine):
                 case act.Deliver():
                     process.deliveries.append(action)
                 case act.Store(item):
-                    turn.append(lambda item=item, epoch=process.epoch: self.put(process, epoch, item))
+                    turn.append(partial(self.put, process, process.epoch, item))
                 case act.Note(acked, heard):
-                    turn.append(lambda at=(acked, heard), epoch=process.epoch: self.note(process, epoch, *at))
+                    turn.append(partial(self.note, process, process.epoch, acked, heard))
         if turn:
             process.asked.append(turn)
 

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TESTS = [f"tests/protocol/test_{name}.py" for name in ("outbox", "server_session", "delivery_classes", "lossy_line")]
+TESTS = [
+    f"tests/protocol/test_{name}.py"
+    for name in ("outbox", "server_session", "delivery_classes", "lossy_line", "takeover")
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,19 @@ MUTATIONS = (
     Mutation("stretch: always a whole batch", "outbox", "self.bytes) / 2", "self.bytes) * 2"),
     Mutation("window: as wide as one likes", "outbox", "return self._held_items >= window or", "return window < 0 and"),
     Mutation("latest: the older one leaves too", "outbox", "if item is not old]", "if item or old]"),
+    Mutation(
+        "take-over: what is not noted is acknowledged",
+        "stored_session",
+        "return max(self._told, self.secured)",
+        "return self.inbox.top",
+    ),
+    Mutation("take-over: what is being handled counts as handled", "stored_session", "if self._open else", "if 0 else"),
+    Mutation(
+        "take-over: the next takes what came early",
+        "stored_session",
+        "pop(self._outbox.next,",
+        "pop(min(self._early, default=0),",
+    ),
     Mutation("volatile: it is kept", "server_session", "elif event.key is VOLATILE:", "elif not event.key:"),
 )
 

@@ -16,7 +16,7 @@ class StoreError(BrokerError):
 
     >>> raise StoreError("out of memory")
     Traceback (most recent call last):
-    sente.cluster.store.StoreError: out of memory
+    sente.brokers.store.StoreError: out of memory
     """
 
 
@@ -65,6 +65,11 @@ class Store(Protocol):
     and after it has come back nothing is known of what was being asked for.
     """
 
+    @property
+    def waiting(self) -> int:
+        """How much of what it was asked for is not known to be done."""
+        ...
+
     async def aclose(self) -> None:
         """Do what waits, for a second at most, and let go."""
         ...
@@ -99,8 +104,8 @@ class Store(Protocol):
         """The session has ended."""
         ...
 
-    def touch(self, sessions: Sequence[str]) -> "Future[None]":
-        """These go on."""
+    def touch(self, sessions: Sequence[str]) -> "Future[Sequence[str]]":
+        """These go on, but for those that it returns: they belong to another process, or to nobody."""
         ...
 
 

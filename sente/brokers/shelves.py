@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sente.cluster.store import Bounds, Entry, Moved, Taken
+from sente.brokers.store import Bounds, Entry, Moved, Taken
 
 
 @dataclass(slots=True)
@@ -84,11 +84,15 @@ class Shelves:
         if kept is not None and (kept.owner, kept.epoch) == (me, epoch):
             del self._kept[session]
 
-    def touch(self, me: str, sessions: Sequence[str], now: float) -> None:
-        """These go on."""
+    def touch(self, me: str, sessions: Sequence[str], now: float) -> Sequence[str]:
+        """These go on, but for those that it returns."""
+        gone = []
         for session in sessions:
             if (kept := self._find(session, now)) is not None and kept.owner == me:
                 kept.until = now + self._bounds.age
+            else:
+                gone.append(session)
+        return gone
 
     def _find(self, session: str, now: float) -> _Kept | None:
         kept = self._kept.get(session)
