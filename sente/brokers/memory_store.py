@@ -48,6 +48,15 @@ class MemoryStore:
 
         return self._ask(work)
 
+    def forget(self, uid: str | None, channel: str, body: bytes) -> asyncio.Future[None]:
+        """Have a user's sessions, or all, gone, and publish something."""
+
+        def work(now: float) -> None:
+            self._shelves.forget(uid)
+            self._publish(channel, body)
+
+        return self._ask(work)
+
     def put(self, session: str, epoch: int, body: bytes) -> asyncio.Future[int]:
         """Put a body into one outbox."""
         return self._ask(lambda now: self._shelves.put(self._me, session, epoch, body, now))

@@ -60,21 +60,27 @@ class RedisStore:
 
     def create(self, session: str, uid: str, client_id: str) -> Awaitable[int]:
         """A new session of this process; its epoch."""
-        return self._ask("create", session, uid, client_id)
+        return self._ask("create", session, uid, client_id, read=_owned)
 
     async def take(self, session: str, uid: str, client_id: str, owner: str) -> Taken | str | None:
         """Have a session whose owner is gone."""
         answer = await self._ask("take", session, uid, client_id, owner)
         if isinstance(answer, bytes):
             return answer.decode()
-        if not answer:
+        if answer == 0:
             return None
+        if answer == -1:
+            raise StoreError("there is no memory for another owner")
         epoch, heard, acked, entries = answer
         return Taken(epoch, heard, acked, _entries(entries))
 
     def say(self, uid: str | None, channel: str, body: bytes) -> asyncio.Future[Mapping[str, int]]:
         """Put a body into many outboxes, and publish it."""
         return self._ask("say", uid or "", self._prefix + channel, body, read=json.loads)
+
+    def forget(self, uid: str | None, channel: str, body: bytes) -> asyncio.Future[None]:
+        """Have a user's sessions, or all, gone, and publish something."""
+        return self._ask("forget", uid or "", self._prefix + channel, body, read=_nothing, always=True)
 
     def put(self, session: str, epoch: int, body: bytes) -> asyncio.Future[int]:
         """Put a body into one outbox."""
@@ -98,10 +104,12 @@ class RedisStore:
 
     # -- inside
 
-    def _ask(self, *asked: Any, read: Callable[[Any], Any] = lambda answer: answer) -> asyncio.Future[Any]:
+    def _ask(
+        self, *asked: Any, read: Callable[[Any], Any] = lambda answer: answer, always: bool = False
+    ) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         size = sum(len(part) for part in asked if isinstance(part, bytes))
-        if self._size + size > WAITING:
+        if self._size + size > WAITING and size and not always:
             future.set_exception(StoreError(f"{self._size} bytes wait to be stored"))
             return future
         self._size += size

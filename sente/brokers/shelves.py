@@ -61,6 +61,10 @@ class Shelves:
             if self._find(session, now) and uid in (None, kept.uid)
         }
 
+    def forget(self, uid: str | None) -> None:
+        """A user's sessions, or all, are gone."""
+        self._kept = {session: kept for session, kept in self._kept.items() if uid not in (None, kept.uid)}
+
     def put(self, me: str, session: str, epoch: int, body: bytes, now: float) -> int:
         """The same for one session; the number. Raises ``Moved``."""
         return self._add(session, self._mine(me, session, epoch, now), body)

@@ -11,6 +11,12 @@ local prefix, me, batch = ARGV[1], ARGV[2], ARGV[3]
 local age, most, room = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local call = redis.call
 
+-- Whether Redis did this: it refuses what takes memory when it has none.
+local function could(...)
+  local answer = redis.pcall(...)
+  return type(answer) ~= 'table' or not answer.err
+end
+
 local function key(kind, id) return prefix .. kind .. ':' .. id end
 
 local function drop(id)
@@ -36,7 +42,10 @@ local function add(id, body)
     drop(id)
     return 0
   end
-  call('XADD', key('outbox', id), next .. '-0', 'body', body, 'size', size)
+  if not could('XADD', key('outbox', id), next .. '-0', 'body', body, 'size', size) then
+    drop(id)
+    return 0
+  end
   call('HSET', session, 'next', next + 1, 'size', size)
   return tonumber(next)
 end
@@ -62,8 +71,10 @@ local op = {}
 
 function op.create(id, uid, client)
   drop(id)
-  call('HSET', key('session', id), 'owner', me, 'epoch', 1, 'uid', uid, 'client', client,
-    'next', 1, 'acked', 0, 'heard', 0, 'size', 0, 'freed', 0)
+  if not could('HSET', key('session', id), 'owner', me, 'epoch', 1, 'uid', uid, 'client', client,
+    'next', 1, 'acked', 0, 'heard', 0, 'size', 0, 'freed', 0) then
+    return -1
+  end
   call('SADD', key('of', uid), id)
   call('SADD', prefix .. 'all', id)
   keep(id)
@@ -74,7 +85,7 @@ function op.take(id, uid, client, owner)
   local found = call('HMGET', key('session', id), 'owner', 'uid', 'client', 'acked', 'heard')
   if not found[1] or found[2] ~= uid or found[3] ~= client then return 0 end
   if found[1] ~= owner then return found[1] end
-  call('HSET', key('session', id), 'owner', me)
+  if not could('HSET', key('session', id), 'owner', me) then return -1 end
   local epoch = call('HINCRBY', key('session', id), 'epoch', 1)
   keep(id)
   return {epoch, tonumber(found[5]), tonumber(found[4]), entries(id, found[4])}
@@ -91,6 +102,12 @@ function op.say(uid, channel, body)
   return tail
 end
 
+function op.forget(uid, channel, body)
+  for _, id in ipairs(call('SMEMBERS', uid ~= '' and key('of', uid) or prefix .. 'all')) do drop(id) end
+  call('PUBLISH', channel, body)
+  return 1
+end
+
 function op.put(id, epoch, body)
   return mine(id, epoch) and add(id, body) or -1
 end
@@ -98,12 +115,15 @@ end
 function op.note(id, epoch, acked, heard)
   if not mine(id, epoch) then return -1 end
   local session = key('session', id)
+  if not could('HSET', session, 'heard', heard) then
+    drop(id)
+    return -1
+  end
   local read = call('XRANGE', key('outbox', id), acked .. '-0', acked .. '-0')[1]
   if read then
     call('HSET', session, 'acked', acked, 'freed', read[2][4])
     call('XTRIM', key('outbox', id), 'MINID', tonumber(acked) + 1 .. '-0')
   end
-  call('HSET', session, 'heard', heard)
   return 1
 end
 
@@ -130,6 +150,7 @@ while ARGV[at] do
   answers[#answers + 1] = op[ARGV[at]](unpack(ARGV, at + 2, at + 1 + count))
   at = at + 2 + count
 end
-call('HSET', key('batch', me), 'number', batch, 'answers', cmsgpack.pack(answers))
-call('EXPIRE', key('batch', me), age)
+if could('HSET', key('batch', me), 'number', batch, 'answers', cmsgpack.pack(answers)) then
+  call('EXPIRE', key('batch', me), age)
+end
 return answers

@@ -85,7 +85,12 @@ class Store(Protocol):
 
     def say(self, uid: str | None, channel: str, body: bytes) -> "Future[Mapping[str, int]]":
         """Put a body into the outboxes of a user's sessions, or all, and publish it on a channel, with a frame behind
-        it that says which number it has in each. 0: there was no room, and the session is gone."""
+        it that says which number it has in each. 0: there was no room, or no memory, and the session is gone."""
+        ...
+
+    def forget(self, uid: str | None, channel: str, body: bytes) -> "Future[None]":
+        """Something could not be put into the outboxes of a user's sessions, or all: they are gone. The body is
+        published."""
         ...
 
     def put(self, session: str, epoch: int, body: bytes) -> "Future[int]":

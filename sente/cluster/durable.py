@@ -124,14 +124,11 @@ class Durable:
         owner, _, name = (hello.session or "").partition(".")
         if not name:
             return None
-        shelf = self._shelves.get(name)
-        if shelf is not None and (client := shelf.client) is not None and shelf.session is not None:
-            if (client.uid, client.client_id) != (uid, client_id):
-                return None
-            if owner == self._node.name:
-                return client
-            self._close(client, 1001, MOVED, "moved")  # its client has been served by another since then
         while True:
+            shelf = self._shelves.get(name)
+            if owner == self._node.name and shelf is not None and shelf.client is not None:
+                mine = (shelf.client.uid, shelf.client.client_id) == (uid, client_id)
+                return shelf.client if mine else None
             match await self._take(name, hello, uid, client_id, owner):
                 case Client() as client:
                     return client
@@ -154,15 +151,20 @@ class Durable:
                 self._arrived(shelf, number, item, flush=True)
 
     async def _take(self, name: str, hello: Hello, uid: UserId, client_id: str, owner: str) -> Client | str | None:
-        shelf = self._shelf(name)  # it hears already what is said from the moment on that it is taken
+        old = self._shelves.get(name)
+        shelf = old or self._shelf(name)  # it hears already what is said from the moment on that it is taken
         taken = None
         try:
             taken = await self._store.take(name, json.dumps(uid), client_id, owner)
         finally:
-            if not isinstance(taken, Taken):
+            if not isinstance(taken, Taken) and old is None:
                 del self._shelves[name]
         if not isinstance(taken, Taken):
             return taken
+        if old is not None and old.client is not None:  # its client has been served by another since then
+            self._close(old.client, 1001, MOVED, word="moved")
+            shelf = self._shelf(name)
+            self._fetch(shelf, 0.0)  # what the old one has heard meanwhile
         shelf.epoch = taken.epoch
         session = StoredSession(self._hub.settings, hello.limits, self._hub.now)
         session.restore(taken.acked, taken.heard, [self._read(body) for _, body in taken.entries])
@@ -193,8 +195,7 @@ class Durable:
 
     def say(self, letter: Letter, push: Push, *, flush: bool) -> None:
         """Put an event into the outboxes of all it is for, wherever they are served."""
-        everyone = push.everyone
-        peers = self._hub.peers.everyone() if everyone else self._hub.peers.of(push.uid)
+        peers = self._hub.peers.everyone() if push.everyone else self._hub.peers.of(push.uid)
         for client in peers:
             if isinstance(client.session, StoredSession):
                 client.session.expect(push)
@@ -202,11 +203,9 @@ class Durable:
         self._hub.stats["sent"] += 1
         self._hub.memory.add(push.size)
         letter.n = next(self._numbers)
-        channel, head = (
-            (EVERYONE, letter.head) if everyone else (user_channel(push.uid), {**letter.head, "uid": push.uid})
-        )
-        body = write("stored", self._node.name, {**head, "of": letter.n}, [letter.wire])
-        said = self._store.say(None if everyone else json.dumps(push.uid), channel, body)
+        uid, channel, head = _address(push)
+        body = write("stored", self._node.name, {**letter.head, **head, "of": letter.n}, [letter.wire])
+        said = self._store.say(uid, channel, body)
         said.add_done_callback(lambda done: self._said(push, flush, done))
         letter.ready = said
 
@@ -218,8 +217,8 @@ class Durable:
             return
         self._hub.stats["not stored"] += 1
         self.unstored(push.uid, everyone=push.everyone)
-        head = {} if push.everyone else {"uid": push.uid}
-        self._node.surely.say(EVERYONE if push.everyone else user_channel(push.uid), "unstored", head)
+        uid, channel, head = _address(push)
+        self._store.forget(uid, channel, write("unstored", self._node.name, head)).add_done_callback(_ignore)
 
     def arrived(self, numbers: Mapping[str, Any], push: Push, *, flush: bool) -> int:
         """An event has these numbers in sessions, some of them of this process: of how many."""
@@ -233,7 +232,7 @@ class Durable:
     def unstored(self, uid: UserId, *, everyone: bool) -> None:
         """What was said to these could not be stored: they are told that something is lost."""
         for client in self._hub.peers.everyone() if everyone else self._hub.peers.of(uid):
-            self._close(client, 4410, "what was said could not be stored", "not stored")
+            self._close(client, 4410, "what was said could not be stored", word="not stored")
 
     # -- what the store says
 
@@ -252,16 +251,16 @@ class Durable:
         error = done.exception()
         if error is not None and shelf.client is not None:
             if isinstance(error, Moved):
-                self._close(shelf.client, 1001, MOVED, "moved")
+                self._close(shelf.client, 1001, MOVED, word="moved")
             else:
-                self._close(shelf.client, 4410, "what was said could not be stored", "not stored")
+                self._close(shelf.client, 4410, "what was said could not be stored", word="not stored")
         return error is not None
 
     def _arrived(self, shelf: _Shelf, number: int, item: Item, *, flush: bool) -> None:
         if shelf.client is None:
             shelf.early.append((number, item))
         elif number == 0:
-            self._close(shelf.client, 4420, "the client does not keep up with what is sent to it", "slow")
+            self._close(shelf.client, 4420, "the client does not keep up with what is sent to it", word="slow")
         elif (session := shelf.session) is not None:
             session.stored(number, item, self._hub.now, flush=flush)
             self._hub.run(shelf.client) if session.actions else self._hub.look_after(shelf.client)
@@ -310,12 +309,12 @@ class Durable:
             return
         for name in done.result():
             if (shelf := self._shelves.get(name)) is not None and shelf.client is not None:
-                self._close(shelf.client, 1001, MOVED, "moved")
+                self._close(shelf.client, 1001, MOVED, word="moved")
 
     def _shelf(self, name: str) -> _Shelf:
         return self._shelves.setdefault(name, _Shelf(name))
 
-    def _close(self, client: Any, code: int, reason: str, word: str) -> None:
+    def _close(self, client: Any, code: int, reason: str, *, word: str) -> None:
         client.session.close(code, reason, self._hub.now, word=word)
         self._hub.run(client)
 
@@ -364,6 +363,13 @@ def read_numbers(frame: Wire) -> dict[str, int]:
     if not isinstance(numbers, dict) or not all(type(number) is int for number in numbers.values()):
         raise ProtocolError("the numbers of an event must be whole")
     return numbers
+
+
+def _address(push: Push) -> tuple[str | None, str, dict[str, UserId]]:
+    """Whom it is for, as the store, the broker and the other processes are told."""
+    if push.everyone:
+        return None, EVERYONE, {}
+    return json.dumps(push.uid), user_channel(push.uid), {"uid": push.uid}
 
 
 def _name(client: Client) -> str:

@@ -52,12 +52,14 @@ class FaultProxy:
         """Where it listens while ``async with`` runs, as ``host:port``."""
         self.befell: Counter[str] = Counter()
         """How often which fault came about (``cut``, ``silence``, ``repeat``), and how many ``lines`` there were."""
+        self._closing = False
         self._lines: set[_Line] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._repeats: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         """Listen on a free port of this machine."""
+        self._closing = False
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.address = "{}:{}".format(*self._server.sockets[0].getsockname())
         return self
@@ -67,8 +69,9 @@ class FaultProxy:
     ) -> None:
         """Cut every connection, and raise what went wrong within the proxy itself."""
         self._server.close()
-        await asyncio.sleep(0.05)  # what was accepted at the last moment
+        self._closing = True
         self.break_lines()
+        await asyncio.sleep(0.05)  # what was accepted at the last moment
         for task in self._repeats:
             task.cancel()
         await asyncio.gather(*self._repeats, return_exceptions=True)
@@ -111,6 +114,8 @@ class FaultProxy:
 
     async def _carry(self, line: "_Line") -> None:
         self._lines.add(line)
+        if self._closing:
+            line.broken.set()
         try:
             await line.run()
         finally:

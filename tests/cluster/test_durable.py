@@ -12,6 +12,7 @@ from sente import ChannelSocket, ConfigError, Publisher, ServerSettings
 from sente.brokers.memory import MemoryBroker
 from sente.brokers.nats import NatsBroker
 from sente.brokers.redis import RedisBroker
+from sente.cluster.notices import write
 from sente.protocol.settings import Limits
 from sente.testing import FaultProxy, ServedClient, Silence
 from tests.asgi import TRANSPORTS, until
@@ -180,24 +181,20 @@ async def test_a_redis_without_memory(redis: Server) -> None:
     """What cannot be stored is not said, and those it was for are told that something is lost."""
     with redis_server("--maxmemory", "4mb", "--maxmemory-policy", "noeviction") as own:
         async with several(broker_of(own), 2, durable=True) as app, client_of(app, "ada", "poll") as ada:
-            for _ in range(60):
+            for _ in range(100):
                 app.sockets[0].send("ada", "big/one", "x" * 100_000)
-                app.sockets[1].send("eve", "big/one", "x" * 100_000)
-            await until(lambda: app.sockets[0].stats["not stored"] > 0 or ada.state.lost is None)
+                app.sockets[1].send("ada", "big/one", "x" * 100_000)
+                await asyncio.sleep(0)
             await until(lambda: ada.state.lost is None)
 
 
 async def test_too_much_for_one_client(keeper: Any) -> None:
     settings = ServerSettings(limits=Limits(outbox=50))
     async with several(keeper, 2, durable=True, settings=settings) as app, client_of(app, "ada") as ada:
-        await ada.request("whoami/ask")
-        ada.disconnect()
         for number in range(100):
-            app.sockets[0].send("ada", "count/down", number)
-        await asyncio.sleep(0.2)
-        ada.connect()
-        await until(lambda: ada.state.open)
-        assert ada.state.lost is None
+            app.sockets[number % 2].send("ada", "count/down", number)
+        await until(lambda: ada.state.lost is None)
+        assert sum(chsk.stats["ended slow"] for chsk in app.sockets) == 1
 
 
 async def test_who_is_only_thought_gone_is_fenced_off(redis: Server) -> None:
@@ -231,3 +228,73 @@ def test_what_cannot_be() -> None:
         ChannelSocket(durable=True, broker=NatsBroker())
     with pytest.raises(ConfigError, match="classic"):
         ChannelSocket(durable=True, broker=MemoryBroker(), classic="edn")
+
+
+async def test_what_is_no_item_is_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever can write to the store may put anything into it."""
+    broker = MemoryBroker()
+    async with several(broker, 2, durable=True) as app, client_of(app, "ada") as ada:
+        app.always = 1
+        (client,) = app.sockets[0]._hub.sessions if len(app.sockets[0]._hub.sessions) else app.sockets[1]._hub.sessions
+        name = client.token.partition(".")[2]
+        shelves = broker._shelves
+        assert shelves is not None
+        bodies = [b"", b"\xff", write("stored", "x", {"event": "no id"}), write("reply", "x", {"ref": "x"}, [b""])]
+        bodies += [write("what", "x", {}), write("cancel", "x", {"ref": 7}), write("nothing", "x", {})]
+        for body in bodies:
+            shelves.say('"ada"', body, asyncio.get_running_loop().time())
+        for chsk in app.sockets:
+            chsk.send("ada", "count/down", 1)
+        assert [event.data for event in await ada.received.at_least(2)] == [1, 1]
+        assert (name in client.token, ada.state.lost) == (True, 0)
+    assert "unreadable, from the store" in caplog.text
+
+
+async def test_another_user_does_not_get_the_session(keeper: Any) -> None:
+    users = iter(["ada", "ada", "bob", "bob"])
+    async with several(keeper, 1, durable=True, user_id=lambda _: next(users)) as app, client_of(app, "") as client:
+        app.sockets[0].send("ada", "count/down", 0)
+        await client.received.at_least(1)
+        client.break_connection()
+        await until(lambda: client.state.uid == "ada" and client.state.resumed)
+        client.break_connection()
+        await until(lambda: client.state.uid == "bob")
+        assert not client.state.resumed
+        app.sockets[0].send("ada", "count/down", 1)
+        app.sockets[0].send("bob", "count/down", 2)
+        await until(lambda: numbers(client) == [0, 2])
+
+
+async def test_the_next_session_of_a_client_that_took_leave(keeper: Any) -> None:
+    async with several(keeper, 2, durable=True) as app:
+        for turn in range(3):
+            async with client_of(app, "ada") as ada:
+                app.sockets[turn % 2].send("ada", "count/down", turn)
+                assert [event.data for event in await ada.received.at_least(1)] == [turn]
+        assert sum(chsk.stats["ended goodbye"] for chsk in app.sockets) == 3
+        assert app.sockets[0].stats["taken over"] + app.sockets[1].stats["taken over"] == 0
+
+
+async def test_a_token_that_is_out_of_date(redis: Server) -> None:
+    """The client never had the handshake of the process that took its session over, and comes to a third."""
+    broker = broker_of(redis)
+    async with several(broker, 2, durable=True) as app, AsyncExitStack() as stack:
+        first = ChannelSocket(user_id=user_of, broker=broker, durable=True, settings=ServerSettings(drain=0.2))
+        ending = await AsyncExitStack().__aenter__()
+        await ending.enter_async_context(first)
+        everywhere = RoundRobin([first, *app.sockets])
+        everywhere.always = 0
+        ada = await stack.enter_async_context(client_of(everywhere, "ada"))
+        (client,) = first._hub.sessions
+        everywhere.always = 1
+        await ending.aclose()
+        await until(lambda: app.sockets[0].stats["taken over"] == 1 and ada.state.open)
+        core: Any = ada._core
+        core._token = client.token
+        everywhere.always = 2
+        ada.break_connection()
+        await until(lambda: ada.state.open)
+        app.sockets[1].send("ada", "count/down", 0)
+        await all_of(ada, 1)
+        assert [len(chsk._hub.sessions) for chsk in app.sockets] == [1, 0]
+        assert app.sockets[0].stats["taken over"] == 1

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import redis.asyncio as redis_client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sente.brokers.memory import MemoryBroker
 from sente.brokers.redis import RedisBroker
-from sente.brokers.store import Bounds, Store, StoreError, Taken
-from tests.brokers.servers import Server
+from sente.brokers.store import Bounds, Moved, Store, StoreError, Taken
+from tests.brokers.servers import Server, redis_server
 
 BOUNDS = Bounds(items=6, size=200, age=100)
 NODES, SESSIONS, USERS = ["n1", "n2"], ["s1", "s2", "s3"], ['"ada"', "7", "null"]
@@ -22,12 +23,17 @@ asked = st.one_of(
     st.tuples(st.just("create"), some(SESSIONS), some(USERS), some(["c1", "c2"])),
     st.tuples(st.just("take"), some(SESSIONS), some(USERS), some(["c1", "c2"]), some(NODES)),
     st.tuples(st.just("say"), some([*USERS, None]), st.just("news"), st.binary(max_size=80)),
+    st.tuples(st.just("forget"), some([*USERS, None]), st.just("news"), st.binary(max_size=9)),
     st.tuples(st.just("put"), some(SESSIONS), st.integers(1, 3), st.binary(max_size=80)),
     st.tuples(st.just("note"), some(SESSIONS), st.integers(1, 3), st.integers(0, 8), st.integers(0, 9)),
     st.tuples(st.just("fetch"), some(SESSIONS), st.integers(0, 8)),
     st.tuples(st.just("end"), some(SESSIONS), st.integers(1, 3)),
     st.tuples(st.just("touch"), st.lists(some(SESSIONS))),
 )
+
+
+def broker_of(redis: Server) -> RedisBroker:
+    return RedisBroker(f"redis://127.0.0.1:{redis.port}", prefix=f"{uuid.uuid4()}:")
 
 
 async def outcome(asking: Any) -> Any:
@@ -101,3 +107,57 @@ async def test_bounds(keeper: Any) -> None:
     assert (await outcome(store.put("s2", 1, b"x"))).__name__ == "Moved"
     assert await store.say('"ada"', "news", b"x") == {}
     await store.aclose()
+
+
+async def test_without_memory_sessions_are_gone_and_not_torn() -> None:
+    with redis_server("--maxmemory", "4mb", "--maxmemory-policy", "noeviction") as own:
+        store = RedisBroker(f"redis://127.0.0.1:{own.port}").store("n1", Bounds(10**6, 10**9, 100), lambda: None)
+        for session in ("s1", "s2", "s3"):
+            await store.create(session, '"ada"', "c1")
+        for _ in range(25):
+            await store.put("s1", 1, b"x" * 50_000)
+        said: list[Any] = []
+        while not said or 0 not in said[-1].values():
+            said.append(await store.say('"ada"', "news", b"x" * 50_000))
+        for session, number in said[-1].items():
+            assert await outcome(store.put(session, 1, b"x")) == (number + 1 if number else Moved)
+        assert await store.create("s4", '"ada"', "c1") == 1
+        await store.aclose()
+
+
+async def test_a_script_that_redis_does_not_know_any_more(redis: Server) -> None:
+    store = broker_of(redis).store("n1", BOUNDS, lambda: None)
+    assert await store.create("s1", '"ada"', "c1") == 1
+    connection = redis_client.from_url(f"redis://127.0.0.1:{redis.port}")
+    await connection.script_flush()
+    assert await store.put("s1", 1, b"x") == 1
+    await connection.aclose()
+    await store.aclose()
+
+
+async def test_what_somebody_else_has_put_there_is_an_error(redis: Server) -> None:
+    prefix = f"{uuid.uuid4()}:"
+    store = RedisBroker(f"redis://127.0.0.1:{redis.port}", prefix=prefix).store("n1", BOUNDS, lambda: None)
+    connection = redis_client.from_url(f"redis://127.0.0.1:{redis.port}")
+    await connection.set(f"{prefix}durable:session:s1", "text")
+    assert await outcome(store.put("s1", 1, b"x")) is StoreError
+    assert await store.create("s2", '"ada"', "c1") == 1
+    await connection.aclose()
+    await store.aclose()
+
+
+async def test_too_much_that_waits_is_refused() -> None:
+    with redis_server() as own:
+        store = broker_of(own).store("n1", Bounds(10**6, 10**9, 100), lambda: None)
+        await store.create("s1", '"ada"', "c1")
+        own.pause()
+        asking = [store.put("s1", 1, b"x" * 2**20) for _ in range(40)]
+        forgetting = store.forget('"ada"', "news", b"x" * 2**20)
+        await asyncio.sleep(0.1)
+        assert store.waiting == 33  # 32 MB, and that
+        own.go_on()
+        outcomes = [await outcome(one) for one in asking]
+        assert outcomes == [*range(1, 33), *[StoreError] * 8]
+        await forgetting
+        assert await outcome(store.put("s1", 1, b"x")) is Moved
+        await store.aclose()

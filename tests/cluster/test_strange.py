@@ -47,6 +47,8 @@ OPS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "kept": {"channel": st.sampled_from(["all", "user:null"]), "ask": number},
     "caught up": {"last": number, "gap": st.booleans(), "ask": number, "departed": st.just(["n"])},
     "event": {**event, "uid": uid, "n": number, "delivery": st.sampled_from([None, "latest", "volatile"])},
+    "stored": {**event, "uid": uid, "of": number, "flush": st.booleans()},
+    "unstored": {"uid": uid, "n": number},
     "disconnect": {"uid": uid, "reason": st.text(max_size=5), "n": number},
     "settle": {"of": number, "ask": number, "ms": number},
     "settled": {"ask": number, "clients": number, "acknowledged": number, "lost": number, "waiting": st.just(["c1"])},
@@ -72,7 +74,9 @@ OPS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "over": {**hop, "how": st.sampled_from(["lost", "cut", "goodbye", "?"])},
     "what?": {},
 }
-frames = st.lists(st.binary(max_size=9) | st.text(max_size=9) | st.sampled_from(["[1]", b"\x91\x01"]), max_size=2)
+frames = st.lists(
+    st.binary(max_size=9) | st.text(max_size=9) | st.sampled_from(["[1]", b"\x91\x01", '{"s": 1}']), max_size=2
+)
 
 
 @st.composite
@@ -96,7 +100,8 @@ def test_notices_of_any_kind(op: str, data: st.DataObject, caplog: pytest.LogCap
 
     async def hears() -> None:
         broker = MemoryBroker()
-        chsk = ChannelSocket(user_id=user_of, broker=broker, classic="edn")
+        stored = op in ("stored", "unstored")
+        chsk = ChannelSocket(user_id=user_of, broker=broker, durable=stored, classic=None if stored else "edn")
         async with chsk:
             line = await broker.connect(lambda *_: None, lambda _: None)
             for head, wires in said:
