@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
 from sente.brokers.line import RETRY_BASE, RETRY_CAP, SILENCE, WAITING, log
 from sente.brokers.store import Bounds, Entry, Moved, StoreError, Taken
@@ -135,7 +135,7 @@ class RedisStore:
                     self._back()
                 failures, said = 0, ""
                 await self._carry(connection, script)
-            except (OSError, RedisError) as error:
+            except Exception as error:
                 failures += 1
                 if (why := f"{type(error).__name__}: {error}") != said:
                     said = why
@@ -160,7 +160,7 @@ class RedisStore:
                 answer = await self._answer(
                     connection, "EVALSHA", script, 0, *self._head, self._number, *self._bounds, *asked
                 )
-            except NoScriptError:
+            except (NoScriptError, ReadOnlyError):  # it was started anew, or is a replica now: try again
                 raise
             except ResponseError as error:
                 log.warning("sessions are not stored: %s", error)
@@ -180,6 +180,8 @@ class RedisStore:
                 one.future.set_result(one.read(answers[at]))
             except StoreError as error:
                 one.future.set_exception(error)
+            except (ValueError, TypeError, IndexError, AttributeError) as error:  # it is no answer of our script
+                one.future.set_exception(StoreError(f"an answer that cannot be read: {error}"))
 
     @staticmethod
     async def _answer(connection: Connection, *command: Any) -> Any:

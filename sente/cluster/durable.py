@@ -9,10 +9,12 @@ either both have happened or neither when the process dies.
 import asyncio
 import itertools
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 from sente.brokers.store import Entry, Moved, Store, StoreError, Taken
 from sente.cluster.letters import Letters
@@ -36,6 +38,9 @@ PATIENCE = 5.0
 """Seconds that the store has before a client is told to come back."""
 
 COME_BACK = "retry_after=1000"
+
+NAME = re.compile(r"[A-Za-z0-9_-]{32}")
+"""Of a session: 24 random bytes."""
 
 MOVED = "another process serves this session now"
 
@@ -85,7 +90,7 @@ class Durable:
         self._read_event = read_event
         self._shelves: dict[str, _Shelf] = {}
         self._prepared: _Shelf | None = None
-        self._preparing = asyncio.Lock()
+        self._taking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._numbers = itertools.count(1)
         self._touched = node.now
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,33 +114,42 @@ class Durable:
     async def prepare(self, hello: Hello, uid: UserId, client_id: str) -> Hello:
         """See ``Shelving``. Raises ``Rejected``, ``Elsewhere``."""
         try:
-            async with asyncio.timeout(PATIENCE), self._preparing:  # one by one: a client may say hello twice
+            async with asyncio.timeout(PATIENCE):
                 found = await self._find(hello, uid, client_id)
                 if found is None:
-                    self._prepared = shelf = self._shelf(secrets.token_urlsafe(24))
-                    shelf.epoch = await self._store.create(shelf.name, json.dumps(uid), client_id)
+                    self._prepared = await self._create(uid, client_id)  # and nothing is waited for until it is used
         except (StoreError, TimeoutError):
             raise Rejected(503, COME_BACK) from None
         if self._hub.draining:
             raise Rejected(503, COME_BACK)
         return hello if found is None else replace(hello, session=found.token)
 
+    async def _create(self, uid: UserId, client_id: str) -> _Shelf:
+        shelf = self._shelf(secrets.token_urlsafe(24))  # it hears what is said as soon as it is there
+        try:
+            shelf.epoch = await self._store.create(shelf.name, json.dumps(uid), client_id)
+        except BaseException:
+            del self._shelves[shelf.name]
+            raise
+        return shelf
+
     async def _find(self, hello: Hello, uid: UserId, client_id: str) -> Client | None:
         owner, _, name = (hello.session or "").partition(".")
-        if not name:
+        if NAME.fullmatch(name) is None:
             return None
-        while True:
-            shelf = self._shelves.get(name)
-            if owner == self._node.name and shelf is not None and shelf.client is not None:
-                mine = (shelf.client.uid, shelf.client.client_id) == (uid, client_id)
-                return shelf.client if mine else None
-            match await self._take(name, hello, uid, client_id, owner):
-                case Client() as client:
-                    return client
-                case str(owner) if self._node.may_be_there(owner) and owner != self._node.name:
-                    raise Elsewhere(owner)
-                case None:
-                    return None
+        async with self._taking.setdefault(name, asyncio.Lock()):  # a client may say hello twice
+            while True:
+                shelf = self._shelves.get(name)
+                if owner == self._node.name and shelf is not None and shelf.client is not None:
+                    mine = (shelf.client.uid, shelf.client.client_id) == (uid, client_id)
+                    return shelf.client if mine else None
+                match await self._take(name, hello, uid, client_id, owner):
+                    case Client() as client:
+                        return client
+                    case str(owner) if self._node.may_be_there(owner) and owner != self._node.name:
+                        raise Elsewhere(owner)
+                    case None:
+                        return None
 
     def new_token(self) -> str:
         """See ``Shelving``."""
