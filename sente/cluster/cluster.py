@@ -18,6 +18,7 @@ from sente.cluster.letters import Letters
 from sente.cluster.node import Node
 from sente.cluster.notices import client_channel, user_channel
 from sente.cluster.owner import Owner
+from sente.cluster.stored_items import StoredItems
 from sente.errors import ConfigError
 from sente.hub import Hub
 from sente.interfaces import Broker, Packer, UserId
@@ -113,7 +114,8 @@ class Cluster:
             most, resume = hub.settings.limits, hub.settings.resume
             bounds = Bounds(most.outbox, most.outbox_bytes, math.ceil(resume * (1 + 1 / TOUCH)))
             store = partial(broker.store, node.name, bounds)
-            hub.durable = fanout.durable = self._stored = Durable(node, hub, store, self._letters, fanout.read)
+            items = StoredItems(self._letters, fanout.read, hub.stats)
+            hub.durable = fanout.durable = self._stored = Durable(node, hub, store, items)
             node.back = self._stored.catch_up
         hub.node, hub.serve, hub.leaving = node.name, self._serve, self._leave
         hub.presence.announce, hub.presence.told = lambda *_: None, node.changed

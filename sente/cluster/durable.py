@@ -17,22 +17,19 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from sente.brokers.store import Entry, Moved, Store, StoreError, Taken
-from sente.cluster.letters import Letters
 from sente.cluster.node import Node
-from sente.cluster.notices import EVERYONE, Notice, read, user_channel, write
-from sente.dispatch import log
-from sente.errors import ProtocolError, Rejected
+from sente.cluster.notices import EVERYONE, user_channel, write
+from sente.cluster.stored_items import StoredItems
+from sente.errors import Rejected
 from sente.hub import Hub
-from sente.interfaces import UserId, Wire
+from sente.interfaces import UserId
 from sente.protocol import actions as act
 from sente.protocol.greeting import Hello
-from sente.protocol.messages import Event
-from sente.protocol.outbox import Answered, Item, Nothing, Withdrawn
+from sente.protocol.outbox import Item
 from sente.protocol.sessions import Client
 from sente.protocol.stored_session import StoredSession
-from sente.push import PackedValue, Push
+from sente.push import Push
 from sente.receipts import Letter
-from sente.transports.asgi import wire_size
 
 PATIENCE = 5.0
 """Seconds that the store has before a client is told to come back."""
@@ -51,7 +48,7 @@ TOUCH = 4
 """How often, while a session can be resumed, the store is told that it goes on."""
 
 
-class Elsewhere(Rejected):
+class OwnedElsewhere(Rejected):
     """Another process has the session."""
 
     def __init__(self, owner: str) -> None:
@@ -81,13 +78,15 @@ class Durable:
     """Implements ``Shelving``, and what ``Fanout`` needs of it."""
 
     def __init__(
-        self, node: Node, hub: Hub, store: Callable[[Callable[[], None]], Store], letters: Letters,
-        read_event: Callable[[Notice], Push],
-    ) -> None:  # fmt: skip
+        self,
+        node: Node,
+        hub: Hub,
+        store: Callable[[Callable[[], None]], Store],
+        items: StoredItems,
+    ) -> None:
         self._node = node
         self._hub = hub
-        self._letters = letters
-        self._read_event = read_event
+        self._items = items
         self._shelves: dict[str, _Shelf] = {}
         self._prepared: _Shelf | None = None
         self._taking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -112,7 +111,7 @@ class Durable:
     new_session = StoredSession
 
     async def prepare(self, hello: Hello, uid: UserId, client_id: str) -> Hello:
-        """See ``Shelving``. Raises ``Rejected``, ``Elsewhere``."""
+        """See ``Shelving``. Raises ``Rejected``, ``OwnedElsewhere``."""
         try:
             async with asyncio.timeout(PATIENCE):
                 found = await self._find(hello, uid, client_id)
@@ -147,7 +146,7 @@ class Durable:
                     case Client() as client:
                         return client
                     case str(owner) if self._node.may_be_there(owner) and owner != self._node.name:
-                        raise Elsewhere(owner)
+                        raise OwnedElsewhere(owner)
                     case None:
                         return None
 
@@ -181,7 +180,7 @@ class Durable:
             self._fetch(shelf, 0.0)  # what the old one has heard meanwhile
         shelf.epoch = taken.epoch
         session = StoredSession(self._hub.settings, hello.limits, self._hub.now)
-        session.restore(taken.acked, taken.heard, [self._read(body) for _, body in taken.entries])
+        session.restore(taken.acked, taken.heard, [self._items.read(body) for _, body in taken.entries])
         client = Client(f"{self._node.name}.{name}", client_id, uid, session)
         self._hub.sessions.adopt(client)
         self._hub.stats["taken over"] += 1
@@ -193,7 +192,7 @@ class Durable:
         if shelf is None:
             return
         if isinstance(action, act.Store):
-            put = self._store.put(shelf.name, shelf.epoch, self._write(action.item))
+            put = self._store.put(shelf.name, shelf.epoch, self._items.write(action.item))
             put.add_done_callback(lambda done: self._stored(shelf, action.item, done))
         else:
             note = self._store.note(shelf.name, shelf.epoch, action.acked, action.heard)
@@ -299,7 +298,7 @@ class Durable:
         finally:
             shelf.fetching = False
         for number, body in entries:
-            self._arrived(shelf, number, self._read(body), flush=True)
+            self._arrived(shelf, number, self._items.read(body), flush=True)
 
     def catch_up(self) -> None:
         """The store or the broker was away: what was numbered meanwhile was not heard."""
@@ -331,52 +330,6 @@ class Durable:
     def _close(self, client: Any, code: int, reason: str, *, word: str) -> None:
         client.session.close(code, reason, self._hub.now, word=word)
         self._hub.run(client)
-
-    # -- items, as the store keeps them
-
-    def _write(self, item: Item) -> bytes:
-        match item:
-            case Answered(value, ref, failed):
-                if isinstance(value, PackedValue):
-                    value = value.source[0].unpack(value.source[1])
-                place, wire = self._letters.close(value)
-                return write("reply", "", {"ref": ref, "failed": failed, "packer": place}, [wire])
-            case Event():
-                place, wire = self._letters.close(item.data)
-                return write("stored", "", {"event": item.id, "packer": place}, [wire])
-            case Withdrawn(ref):
-                return write("cancel", "", {"ref": ref})
-            case _:  # whoever asked is gone with its process
-                return write("nothing", "", {})
-
-    def _read(self, body: bytes) -> Item:
-        try:
-            notice = read(body)
-            match notice.op:
-                case "stored":
-                    return self._read_event(notice)
-                case "reply":
-                    value = self._letters.open(notice.number("packer"), notice.frame())
-                    return Answered(
-                        value, notice.number("ref"), notice.head.get("failed") is True, wire_size(notice.frame())
-                    )
-                case "cancel":
-                    return Withdrawn(notice.number("ref"))
-        except ProtocolError as error:
-            self._hub.stats["broker unreadable"] += 1
-            log.warning("unreadable, from the store: %s", error)
-        return Nothing()
-
-
-def read_numbers(frame: Wire) -> dict[str, int]:
-    """Which number an event has in which sessions. Raises ``ProtocolError``."""
-    try:
-        numbers = json.loads(frame)
-    except (ValueError, RecursionError) as error:
-        raise ProtocolError("the numbers of an event must be JSON") from error
-    if not isinstance(numbers, dict) or not all(type(number) is int for number in numbers.values()):
-        raise ProtocolError("the numbers of an event must be whole")
-    return numbers
 
 
 def _address(push: Push) -> tuple[str | None, str, dict[str, UserId]]:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from sente.cluster.durable import Durable, read_numbers
+from sente.cluster.durable import Durable
 from sente.cluster.letters import Letters
 from sente.cluster.node import Node
 from sente.cluster.notices import EVERYONE, Notice, user_channel
 from sente.cluster.settling import Settling
+from sente.cluster.stored_items import read_numbers
 from sente.errors import ConfigError, EventError, PackError, ProtocolError
 from sente.hub import Hub
 from sente.interfaces import UserId

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from sente.admission import Admission
 from sente.classic import ClassicClients
-from sente.cluster.durable import Elsewhere
+from sente.cluster.durable import OwnedElsewhere
 from sente.cluster.edge import COME_BACK, Edge, OwnerGone
 from sente.cluster.hops import write_opening
 from sente.errors import Rejected
@@ -58,9 +58,9 @@ class ClusterGate(_InFront[Admission]):
                 pass
         try:
             await self._door.admit(link, hello, websocket=websocket)
-        except Elsewhere as elsewhere:
+        except OwnedElsewhere as found:
             try:
-                await edge.open(elsewhere.owner, "hello", link, {"opening": write_opening(hello)})
+                await edge.open(found.owner, "hello", link, {"opening": write_opening(hello)})
             except OwnerGone:
                 raise Rejected(503, COME_BACK) from None
 

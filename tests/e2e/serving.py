@@ -50,6 +50,9 @@ async def _uvicorn(app: Any, **options: Any) -> AsyncIterator[int]:
         server.should_exit = True
         await task
         listener.close()
+        await asyncio.sleep(0.01)
+        for connection in list(server.server_state.connections):  # who was accepted at the last moment
+            connection.transport.abort()
 
 
 @asynccontextmanager
