@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class RedisStore:
         self._batch: list[_Asked] = []
         self._size = 0
         self._number = 0
+        self._life: bytes | str = ""
         self._due = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
@@ -130,6 +132,7 @@ class RedisStore:
             try:
                 await connection.connect()  # type: ignore[no-untyped-call]
                 script = await self._answer(connection, "SCRIPT", "LOAD", SCRIPT)
+                self._life = await self._life_of(connection)
                 if failures:
                     log.warning("sessions are stored again")
                     self._back()
@@ -158,7 +161,7 @@ class RedisStore:
             asked = chain.from_iterable((one.asked[0], len(one.asked) - 1, *one.asked[1:]) for one in self._batch)
             try:
                 answer = await self._answer(
-                    connection, "EVALSHA", script, 0, *self._head, self._number, *self._bounds, *asked
+                    connection, "EVALSHA", script, 0, *self._head, self._number, *self._bounds, self._life, *asked
                 )
             except (NoScriptError, ReadOnlyError):  # it was started anew, or is a replica now: try again
                 raise
@@ -182,6 +185,18 @@ class RedisStore:
                 one.future.set_exception(error)
             except (ValueError, TypeError, IndexError, AttributeError) as error:  # it is no answer of our script
                 one.future.set_exception(StoreError(f"an answer that cannot be read: {error}"))
+
+    async def _life_of(self, connection: Connection) -> bytes | str:
+        """Its name, unless this Redis has on disk what it confirms, so that all its lives are one. A replica that has
+        taken over lacks what had not come to it, and has another name too."""
+        try:
+            settings = await self._answer(connection, "CONFIG", "GET", "append*")
+        except ResponseError:  # it may not be asked
+            settings = []
+        found = dict(zip(settings[::2], settings[1::2], strict=True))
+        if found.get(b"appendonly") == b"yes" and found.get(b"appendfsync") == b"always":
+            return "always"
+        return re.findall(rb"run_id:(\w+)", await self._answer(connection, "INFO", "server"))[0]  # type: ignore[no-any-return]
 
     @staticmethod
     async def _answer(connection: Connection, *command: Any) -> Any:

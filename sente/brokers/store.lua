@@ -1,14 +1,14 @@
 -- What one process asks of the store in one turn, done together. See sente/brokers/store.py for what each means.
 --
 -- ARGV: prefix of all keys, name of the process, number of this batch, seconds and items and bytes that are kept of a
--- session; then for each operation its name, how many arguments it has, and these.
+-- session, which life of Redis this is; then for each operation its name, how many arguments it has, and these.
 --
--- Keys: "session:ID", a hash: owner, epoch, uid, client, next (number to be given), acked, heard, size and freed (bytes
--- ever put, and of them acknowledged); "outbox:ID", a stream whose ids are the numbers; "of:UID" and "all", sets of
+-- Keys: "session:ID", a hash: owner, epoch, uid, client, life, next (number to be given), acked, heard, size and freed
+-- (bytes ever put, and of them acknowledged); "outbox:ID", a stream whose ids are the numbers; "of:UID" and "all", sets of
 -- sessions; "batch:PROCESS", the last one and its answers, so that one that is asked for again is not done again.
 
 local prefix, me, batch = ARGV[1], ARGV[2], ARGV[3]
-local age, most, room = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local age, most, room, life = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local call = redis.call
 
 -- Whether Redis did this: it refuses what takes memory when it has none.
@@ -26,8 +26,16 @@ local function drop(id)
   call('DEL', key('session', id), key('outbox', id))
 end
 
+-- Whether there is such a session. One of an earlier life is gone: Redis may have forgotten the end of its outbox.
+local function is_there(id)
+  local found = call('HGET', key('session', id), 'life')
+  if found and found ~= life then drop(id) end
+  return found == life
+end
+
 -- Whether the session is this process's, in this epoch: else it has moved.
 local function mine(id, epoch)
+  if not is_there(id) then return false end
   local found = call('HMGET', key('session', id), 'owner', 'epoch')
   return found[1] == me and found[2] == epoch
 end
@@ -35,8 +43,9 @@ end
 -- The number that a body has got; 0: no room; nil: no such session.
 local function add(id, body)
   local session = key('session', id)
+  if call('EXISTS', session) == 0 then return nil end
+  if not is_there(id) then return 0 end
   local next, acked, size, freed = unpack(call('HMGET', session, 'next', 'acked', 'size', 'freed'))
-  if not next then return nil end
   size = tonumber(size) + #body
   if next - acked > most or size - freed > room then
     drop(id)
@@ -71,7 +80,7 @@ local op = {}
 
 function op.create(id, uid, client)
   drop(id)
-  if not could('HSET', key('session', id), 'owner', me, 'epoch', 1, 'uid', uid, 'client', client,
+  if not could('HSET', key('session', id), 'owner', me, 'epoch', 1, 'uid', uid, 'client', client, 'life', life,
     'next', 1, 'acked', 0, 'heard', 0, 'size', 0, 'freed', 0) then
     return -1
   end
@@ -83,7 +92,7 @@ end
 
 function op.take(id, uid, client, owner)
   local found = call('HMGET', key('session', id), 'owner', 'uid', 'client', 'acked', 'heard')
-  if not found[1] or found[2] ~= uid or found[3] ~= client then return 0 end
+  if not is_there(id) or found[2] ~= uid or found[3] ~= client then return 0 end
   if found[1] ~= owner then return found[1] end
   if not could('HSET', key('session', id), 'owner', me) then return -1 end
   local epoch = call('HINCRBY', key('session', id), 'epoch', 1)
@@ -137,14 +146,14 @@ end
 function op.touch(ids)
   local gone = {}
   for _, id in ipairs(cjson.decode(ids)) do
-    if call('HGET', key('session', id), 'owner') == me then keep(id) else gone[#gone + 1] = id end
+    if is_there(id) and call('HGET', key('session', id), 'owner') == me then keep(id) else gone[#gone + 1] = id end
   end
   return gone
 end
 
 local last, answers = call('HMGET', key('batch', me), 'number', 'answers'), {}
 if last[1] == batch then return cmsgpack.unpack(last[2]) end
-local at = 7
+local at = 8
 while ARGV[at] do
   local count = tonumber(ARGV[at + 1])
   answers[#answers + 1] = op[ARGV[at]](unpack(ARGV, at + 2, at + 1 + count))

@@ -75,6 +75,8 @@ class Fanout:
     # -- from others
 
     def _on_event(self, notice: Notice) -> None:
+        if self.durable is not None and notice.head.get("delivery") != "volatile":
+            raise ProtocolError("it was not stored for the sessions here: have all processes durable=True?")
         push = self.read(notice)
         push.everyone = "uid" not in notice.head
         push.uid = notice.uid()

@@ -162,9 +162,10 @@ async def test_a_redis_that_writes_to_disk_may_be_killed(tmp_path: Any, transpor
             await all_of(ada, 100)
 
 
-async def test_a_redis_that_forgets(redis: Server) -> None:
+@pytest.mark.parametrize("disk", [[], ["--appendonly", "yes", "--appendfsync", "everysec"]], ids=["none", "everysec"])
+async def test_a_redis_that_forgets_or_may_have(disk: list[str], tmp_path: Any) -> None:
     """Its sessions are gone with it: their clients are told, and go on in new ones."""
-    with redis_server() as own:
+    with redis_server(*disk, "--dir", str(tmp_path)) as own:
         async with several(broker_of(own), 2, durable=True) as app, client_of(app, "ada") as ada:
             app.sockets[0].send("ada", "count/down", 0)
             await ada.received.at_least(1)
@@ -298,3 +299,20 @@ async def test_a_token_that_is_out_of_date(redis: Server) -> None:
         await all_of(ada, 1)
         assert [len(chsk._hub.sessions) for chsk in app.sockets] == [1, 0]
         assert app.sockets[0].stats["taken over"] == 1
+
+
+async def test_who_does_not_agree_is_not_heard(caplog: pytest.LogCaptureFixture) -> None:
+    """What it says would be lost with the process that has the session, and nobody would know."""
+    broker = MemoryBroker()
+    async with several(broker, 1, durable=True) as app, client_of(app, "ada") as ada:
+        async with Publisher(broker) as publisher:
+            publisher.send("ada", "count/down", 0)
+            await until(lambda: app.sockets[0].stats["broker unreadable"] == 1)
+        async with Publisher(broker, durable=True) as publisher, ChannelSocket(broker=broker) as other:
+            publisher.send("ada", "count/down", 1)
+            await ada.received.at_least(1)
+            await until(lambda: other.stats["broker unreadable"] == 0)  # it hears no users of others
+            publisher.broadcast("count/down", 2)
+            await until(lambda: other.stats["broker unreadable"] == 1)
+        assert [event.data for event in await ada.received.at_least(2)] == [1, 2]
+    assert caplog.text.count("have all processes durable=True?") + caplog.text.count("have all durable=True?") == 2
