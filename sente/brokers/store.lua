@@ -26,6 +26,12 @@ local function drop(id)
   call('DEL', key('session', id), key('outbox', id))
 end
 
+-- Whether what is said to the session's user, and to all, reaches it: if not, something was evicted.
+local function is_reached(id)
+  local uid = call('HGET', key('session', id), 'uid')
+  return uid and call('SISMEMBER', key('of', uid), id) + call('SISMEMBER', prefix .. 'all', id) == 2
+end
+
 -- Whether there is such a session. One of an earlier life is gone: Redis may have forgotten the end of its outbox.
 local function is_there(id)
   local found = call('HGET', key('session', id), 'life')
@@ -94,10 +100,15 @@ function op.take(id, uid, client, owner)
   local found = call('HMGET', key('session', id), 'owner', 'uid', 'client', 'acked', 'heard')
   if not is_there(id) or found[2] ~= uid or found[3] ~= client then return 0 end
   if found[1] ~= owner then return found[1] end
+  local kept = entries(id, found[4])
+  if #kept ~= call('HGET', key('session', id), 'next') - 1 - found[4] or not is_reached(id) then
+    drop(id)
+    return 0
+  end
   if not could('HSET', key('session', id), 'owner', me) then return -1 end
   local epoch = call('HINCRBY', key('session', id), 'epoch', 1)
   keep(id)
-  return {epoch, tonumber(found[5]), tonumber(found[4]), entries(id, found[4])}
+  return {epoch, tonumber(found[5]), tonumber(found[4]), kept}
 end
 
 function op.say(uid, channel, body)
@@ -146,7 +157,8 @@ end
 function op.touch(ids)
   local gone = {}
   for _, id in ipairs(cjson.decode(ids)) do
-    if is_there(id) and call('HGET', key('session', id), 'owner') == me then keep(id) else gone[#gone + 1] = id end
+    local mine = is_there(id) and call('HGET', key('session', id), 'owner') == me
+    if mine and is_reached(id) then keep(id) else gone[#gone + 1] = id end
   end
   return gone
 end

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sente.brokers.store import Entry, Moved, Store, StoreError, Taken
+from sente.brokers.store import Moved, Store, StoreError, Taken
 from sente.cluster.node import Node
 from sente.cluster.notices import EVERYONE, user_channel, write
 from sente.cluster.stored_items import StoredItems
@@ -288,17 +288,20 @@ class Durable:
             task.add_done_callback(self._tasks.discard)
 
     async def _fill(self, shelf: _Shelf, after: float) -> None:
-        entries: Sequence[Entry] = ()
         try:
             await asyncio.sleep(after)
-            if (session := shelf.session) is not None:
-                entries = await self._store.fetch(shelf.name, session.known)
+            if (session := shelf.session) is None:
+                return
+            missing = session.known + 1
+            entries = await self._store.fetch(shelf.name, session.known)
         except StoreError:
-            pass  # it is asked again when it is back
+            return  # it is asked again when it is back
         finally:
             shelf.fetching = False
         for number, body in entries:
             self._arrived(shelf, number, self._items.read(body), flush=True)
+        if session.gap == missing:  # what has a larger number was stored later, so it is not on its way
+            self._close(shelf.client, 4410, "something that was stored is gone", word="not stored")
 
     def catch_up(self) -> None:
         """The store or the broker was away: what was numbered meanwhile was not heard."""

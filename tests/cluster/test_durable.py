@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+import redis.asyncio as redis_client
 
 from sente import ChannelSocket, ConfigError, Publisher, ServerSettings
 from sente.brokers.memory import MemoryBroker
@@ -316,3 +317,35 @@ async def test_who_does_not_agree_is_not_heard(caplog: pytest.LogCaptureFixture)
             await until(lambda: other.stats["broker unreadable"] == 1)
         assert [event.data for event in await ada.received.at_least(2)] == [1, 2]
     assert caplog.text.count("have all processes durable=True?") + caplog.text.count("have all durable=True?") == 2
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["it is missed", "it is taken over"])
+async def test_what_was_evicted_is_told(redis: Server, kill: bool) -> None:
+    prefix = f"{uuid.uuid4()}:"
+    client = redis_client.from_url(f"redis://127.0.0.1:{redis.port}")
+
+    def socket() -> ChannelSocket:
+        broker = broker_of(redis, prefix=prefix)
+        return ChannelSocket(user_id=user_of, broker=broker, durable=True, settings=ServerSettings(drain=0.2))
+
+    async with socket() as other, AsyncExitStack() as stack:
+        app = RoundRobin([socket(), other])
+        app.always = 0
+        ending = await AsyncExitStack().__aenter__()
+        await ending.enter_async_context(app.sockets[0])
+        ada = await stack.enter_async_context(client_of(app, "ada"))
+        (session,) = app.sockets[0]._hub.sessions
+        durable: Any = other._hub.durable
+        await durable._store.say('"ada"', "nobody hears it", b"")
+        await client.delete(f"{prefix}durable:outbox:{session.token.partition('.')[2]}")
+        if kill:
+            app.always = 1
+        else:
+            other.send("ada", "count/down", 1)
+            await until(lambda: app.sockets[0].stats["ended not stored"] == 1)
+        await (ending.aclose() if kill else asyncio.sleep(0))
+        await until(lambda: ada.state.lost is None and ada.state.open)
+        assert not ada.state.resumed
+        app.always = 1
+        await ending.aclose()
+    await client.aclose()

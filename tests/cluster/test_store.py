@@ -161,3 +161,24 @@ async def test_too_much_that_waits_is_refused() -> None:
         await forgetting
         assert await outcome(store.put("s1", 1, b"x")) is Moved
         await store.aclose()
+
+
+@pytest.mark.parametrize("evicted", ['of:"ada"', "all", "outbox:s1", "session:s1"])
+async def test_a_session_of_which_a_part_was_evicted_is_gone(redis: Server, evicted: str) -> None:
+    prefix = f"{uuid.uuid4()}:"
+    broker, connection = (
+        RedisBroker(f"redis://127.0.0.1:{redis.port}", prefix=prefix),
+        redis_client.Redis(port=redis.port),
+    )
+    one, two = (broker.store(node, BOUNDS, lambda: None) for node in ("n1", "n2"))
+    for session in ("s1", "s2"):
+        await one.create(session, '"ada"', "c1")
+        await one.put(session, 1, b"x")
+        assert await one.touch([session]) == []
+        await connection.delete(f"{prefix}durable:{evicted.replace('s1', session)}")
+    if not evicted.startswith("outbox"):  # that is missed when the next number comes
+        assert await one.touch(["s1"]) == ["s1"]
+    assert await two.take("s2", '"ada"', "c1", "n1") is None
+    assert await outcome(one.put("s2", 1, b"x")) is Moved
+    for closing in (one, two, connection):
+        await closing.aclose()
