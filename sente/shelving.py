@@ -37,10 +37,6 @@ class Shelving(Protocol):
         """Do what a session asks the store for."""
         ...
 
-    def sweep(self) -> None:
-        """Called every few seconds."""
-        ...
-
     def ended(self, client: Client, word: str) -> None:
         """A session has ended here."""
         ...

@@ -77,7 +77,7 @@ THIRD_PARTY = {
         "sente.values",
     },
     "pytest": {"sente.testing.plugin"},
-    "redis": {"sente.brokers.redis", "sente.brokers.redis_store"},
+    "redis": {"sente.brokers.redis", "sente.brokers.redis_connection", "sente.brokers.redis_store"},
     "starlette": {"sente.integrations", "sente.cli", "sente.demo"},
     "typing_extensions": {"sente.protocol.messages"},
     "uvicorn": {"sente.cli", "sente.demo", "sente.integrations.uvicorn"},

@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool
-from redis.exceptions import ResponseError
 
 from sente.brokers.line import PING, SILENCE, BrokerCut, Line
+from sente.brokers.redis_connection import answer, connection_of, let_go, open_connection, tell
 from sente.brokers.redis_store import RedisStore
 from sente.brokers.store import Bounds, Store
 from sente.errors import ConfigError
@@ -67,15 +66,15 @@ class _RedisLine(Line):
         self._heard_at = 0.0
 
     async def _carry(self) -> None:
-        hears, says = self._connection(), self._connection()
+        hears, says = connection_of(self._pool), connection_of(self._pool)
         try:
-            await _open(hears)
-            await _open(says)
+            await open_connection(hears)
+            await open_connection(says)
             subscribed: set[str] = set()
             while new := [channel for channel in self._channels if channel not in subscribed][:CHUNK]:
-                await self._tell(hears, ("SUBSCRIBE", *map(self._named, new)))
+                await tell(hears, ("SUBSCRIBE", *map(self._named, new)))
                 for _ in new:
-                    await _answer(hears)
+                    await answer(hears)
                 subscribed.update(new)
             self._heard_at = time.monotonic()
             self._up()
@@ -84,13 +83,7 @@ class _RedisLine(Line):
                 tasks.create_task(self._say(hears, says))
         finally:
             for connection in (hears, says):
-                if (writer := connection._writer) is not None:
-                    writer.transport.abort()  # what still waits in it is said again, or was given up
-                await connection.disconnect(nowait=True)
-
-    def _connection(self) -> Connection:
-        connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        return connection
+                await let_go(connection)
 
     def _named(self, channel: str) -> str:
         return self._prefix + channel
@@ -98,7 +91,7 @@ class _RedisLine(Line):
     async def _hear(self, hears: Connection) -> None:
         prefix = len(self._prefix.encode())
         while True:
-            kind, *rest = await _answer(hears, timeout=float("inf"))
+            kind, *rest = await answer(hears, timeout=float("inf"))
             self._heard_at = time.monotonic()
             if kind == b"message":
                 self._heard(rest[0][prefix:].decode(), rest[1])
@@ -111,36 +104,22 @@ class _RedisLine(Line):
                 async with asyncio.timeout(PING):
                     await self._due.wait()
             except TimeoutError:
-                await self._tell(hears, ("PING",))
-                await self._tell(says, ("PING",))
-                await _answer(says)
+                await tell(hears, ("PING",))
+                await tell(says, ("PING",))
+                await answer(says)
                 if time.monotonic() - self._heard_at > SILENCE:
                     raise BrokerCut(f"silent for {SILENCE:g} s") from None
                 continue
             changes, messages = self._take()
             self._busy = True
             for verb, channels in _runs(changes):
-                await self._tell(hears, (verb, *map(self._named, channels)))
+                await tell(hears, (verb, *map(self._named, channels)))
             if messages:
-                await self._tell(says, *(("PUBLISH", self._named(channel), body) for channel, body, _ in messages))
+                await tell(says, *(("PUBLISH", self._named(channel), body) for channel, body, _ in messages))
                 for _, _, unheard in messages:
-                    if await _answer(says) == 0 and unheard is not None:
+                    if await answer(says) == 0 and unheard is not None:
                         unheard()
             self._busy = False
-
-    async def _tell(self, connection: Connection, *commands: tuple[Any, ...]) -> None:
-        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-
-
-async def _open(connection: Connection) -> None:
-    await connection.connect()  # type: ignore[no-untyped-call]
-
-
-async def _answer(connection: Connection, timeout: float = SILENCE) -> Any:
-    answer = await connection.read_response(disable_decoding=True, timeout=timeout)
-    if isinstance(answer, ResponseError):
-        raise answer
-    return answer
 
 
 def _runs(changes: list[tuple[bool, str]]) -> list[tuple[str, list[str]]]:

@@ -14,7 +14,8 @@ from typing import Any
 from redis.asyncio import Connection, ConnectionPool
 from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
-from sente.brokers.line import RETRY_BASE, RETRY_CAP, SILENCE, WAITING, log
+from sente.brokers.line import RETRY_BASE, RETRY_CAP, WAITING, log
+from sente.brokers.redis_connection import ask, connection_of, let_go, open_connection
 from sente.brokers.store import Bounds, Entry, Moved, StoreError, Taken
 from sente.protocol.backoff import backoff
 
@@ -78,15 +79,15 @@ class RedisStore:
 
     def say(self, uid: str | None, channel: str, body: bytes) -> asyncio.Future[Mapping[str, int]]:
         """Put a body into many outboxes, and publish it."""
-        return self._ask("say", uid or "", self._prefix + channel, body, read=json.loads)
+        return self._ask("say", uid or "", self._prefix + channel, body, read=json.loads, size=len(body))
 
     def forget(self, uid: str | None, channel: str, body: bytes) -> asyncio.Future[None]:
         """Have a user's sessions, or all, gone, and publish something."""
-        return self._ask("forget", uid or "", self._prefix + channel, body, read=_nothing, always=True)
+        return self._ask("forget", uid or "", self._prefix + channel, body, read=_nothing)
 
     def put(self, session: str, epoch: int, body: bytes) -> asyncio.Future[int]:
         """Put a body into one outbox."""
-        return self._ask("put", session, epoch, body, read=_owned)
+        return self._ask("put", session, epoch, body, read=_owned, size=len(body))
 
     def note(self, session: str, epoch: int, acked: int, heard: int) -> asyncio.Future[None]:
         """How far its client has acknowledged, and has been heard."""
@@ -107,11 +108,10 @@ class RedisStore:
     # -- inside
 
     def _ask(
-        self, *asked: Any, read: Callable[[Any], Any] = lambda answer: answer, always: bool = False
+        self, *asked: Any, read: Callable[[Any], Any] = lambda answer: answer, size: int = 0
     ) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        size = sum(len(part) for part in asked if isinstance(part, bytes))
-        if self._size + size > WAITING and size and not always:
+        if size and self._size + size > WAITING:
             future.set_exception(StoreError(f"{self._size} bytes wait to be stored"))
             return future
         self._size += size
@@ -128,11 +128,11 @@ class RedisStore:
     async def _run(self) -> None:
         failures, said = 0, ""
         while True:
-            connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+            connection = connection_of(self._pool)
             try:
-                await connection.connect()  # type: ignore[no-untyped-call]
-                script = await self._answer(connection, "SCRIPT", "LOAD", SCRIPT)
-                self._life = await self._life_of(connection)
+                await open_connection(connection)
+                script = await ask(connection, "SCRIPT", "LOAD", SCRIPT)
+                self._life = await _life_of(connection)
                 if failures:
                     log.warning("sessions are stored again")
                     self._back()
@@ -144,9 +144,7 @@ class RedisStore:
                     said = why
                     log.warning("sessions are not stored, what is said to them waits: %s", why)
             finally:
-                if (writer := connection._writer) is not None:
-                    writer.transport.abort()
-                await connection.disconnect(nowait=True)
+                await let_go(connection)
             await asyncio.sleep(backoff(failures + 1, base=RETRY_BASE, cap=RETRY_CAP, jitter=random.random()))
 
     async def _carry(self, connection: Connection, script: bytes) -> None:
@@ -160,7 +158,7 @@ class RedisStore:
                     self._due.clear()
             asked = chain.from_iterable((one.asked[0], len(one.asked) - 1, *one.asked[1:]) for one in self._batch)
             try:
-                answer = await self._answer(
+                answers = await ask(
                     connection, "EVALSHA", script, 0, *self._head, self._number, *self._bounds, self._life, *asked
                 )
             except (NoScriptError, ReadOnlyError):  # it was started anew, or is a replica now: try again
@@ -169,7 +167,7 @@ class RedisStore:
                 log.warning("sessions are not stored: %s", error)
                 self._settle(StoreError(str(error)))
             else:
-                self._settle(answer)
+                self._settle(answers)
 
     def _settle(self, answers: Sequence[Any] | StoreError) -> None:
         batch, self._batch = self._batch, []
@@ -186,26 +184,6 @@ class RedisStore:
             except (ValueError, TypeError, IndexError, AttributeError) as error:  # it is no answer of our script
                 one.future.set_exception(StoreError(f"an answer that cannot be read: {error}"))
 
-    async def _life_of(self, connection: Connection) -> bytes | str:
-        """Its name, unless this Redis has on disk what it confirms, so that all its lives are one. A replica that has
-        taken over lacks what had not come to it, and has another name too."""
-        try:
-            settings = await self._answer(connection, "CONFIG", "GET", "append*")
-        except ResponseError:  # it may not be asked
-            settings = []
-        found = dict(zip(settings[::2], settings[1::2], strict=True))
-        if found.get(b"appendonly") == b"yes" and found.get(b"appendfsync") == b"always":
-            return "always"
-        return re.findall(rb"run_id:(\w+)", await self._answer(connection, "INFO", "server"))[0]  # type: ignore[no-any-return]
-
-    @staticmethod
-    async def _answer(connection: Connection, *command: Any) -> Any:
-        await connection.send_packed_command(connection.pack_commands([command]), check_health=False)
-        answer = await connection.read_response(disable_decoding=True, timeout=SILENCE)
-        if isinstance(answer, ResponseError):
-            raise answer
-        return answer
-
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -213,6 +191,22 @@ class _Asked:
     size: int
     future: asyncio.Future[Any]
     read: Callable[[Any], Any]
+
+
+async def _life_of(connection: Connection) -> bytes | str:
+    """The name of this life of Redis: sessions of another are not trusted. All lives are one if it has on disk what it
+    confirms, and has not been a replica, which lacks what had not come to it when it took over."""
+    try:
+        settings = await ask(connection, "CONFIG", "GET", "append*")
+    except ResponseError:  # it may not be asked
+        settings = []
+    kept = dict(zip(settings[::2], settings[1::2], strict=True))
+    found = dict(re.findall(rb"(run_id|master_replid2):(\w+)", await ask(connection, "INFO", "server", "replication")))
+    never_a_replica = not found[b"master_replid2"].strip(b"0")
+    if never_a_replica and kept.get(b"appendonly") == b"yes" and kept.get(b"appendfsync") == b"always":
+        return "always"
+    run_id: bytes = found[b"run_id"]
+    return run_id
 
 
 def _owned(answer: int) -> int:

@@ -4,8 +4,8 @@
 -- session, which life of Redis this is; then for each operation its name, how many arguments it has, and these.
 --
 -- Keys: "session:ID", a hash: owner, epoch, uid, client, life, next (number to be given), acked, heard, size and freed
--- (bytes ever put, and of them acknowledged); "outbox:ID", a stream whose ids are the numbers; "of:UID" and "all", sets of
--- sessions; "batch:PROCESS", the last one and its answers, so that one that is asked for again is not done again.
+-- (bytes ever put, and of them acknowledged); "outbox:ID", a stream whose ids are the numbers; "of:UID" and "all", sets
+-- of sessions; "batch:PROCESS", the last one and its answers, so that one that is asked for again is not done again.
 
 local prefix, me, batch = ARGV[1], ARGV[2], ARGV[3]
 local age, most, room, life = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
@@ -49,15 +49,11 @@ end
 -- The number that a body has got; 0: no room; nil: no such session.
 local function add(id, body)
   local session = key('session', id)
-  if call('EXISTS', session) == 0 then return nil end
-  if not is_there(id) then return 0 end
-  local next, acked, size, freed = unpack(call('HMGET', session, 'next', 'acked', 'size', 'freed'))
+  local began, next, acked, size, freed = unpack(call('HMGET', session, 'life', 'next', 'acked', 'size', 'freed'))
+  if not began then return nil end
   size = tonumber(size) + #body
-  if next - acked > most or size - freed > room then
-    drop(id)
-    return 0
-  end
-  if not could('XADD', key('outbox', id), next .. '-0', 'body', body, 'size', size) then
+  if began ~= life or next - acked > most or size - freed > room
+    or not could('XADD', key('outbox', id), next .. '-0', 'body', body, 'size', size) then
     drop(id)
     return 0
   end

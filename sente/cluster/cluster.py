@@ -144,5 +144,5 @@ class Cluster:
         for client in hub.peers:
             wanted |= {user_channel(client.uid), client_channel(client.client_id)}
         self._node.serve_only(wanted)
-        if self._hub.durable is not None:
-            self._hub.durable.sweep()
+        if self._stored is not None:
+            self._stored.sweep()

@@ -61,6 +61,7 @@ class _Shelf:
     """A session in the store that belongs to this process."""
 
     name: str
+    since: float
     epoch: int = 0
     client: Client | None = None
     early: list[tuple[int, Item]] = field(default_factory=list)
@@ -120,6 +121,8 @@ class Durable:
         except (StoreError, TimeoutError):
             raise Rejected(503, COME_BACK) from None
         if self._hub.draining:
+            if found is not None:  # whoever is next takes it
+                self._shelves.pop(_name(found), None)
             raise Rejected(503, COME_BACK)
         return hello if found is None else replace(hello, session=found.token)
 
@@ -142,13 +145,12 @@ class Durable:
                 if owner == self._node.name and shelf is not None and shelf.client is not None:
                     mine = (shelf.client.uid, shelf.client.client_id) == (uid, client_id)
                     return shelf.client if mine else None
-                match await self._take(name, hello, uid, client_id, owner):
-                    case Client() as client:
-                        return client
-                    case str(owner) if self._node.may_be_there(owner) and owner != self._node.name:
-                        raise OwnedElsewhere(owner)
-                    case None:
-                        return None
+                found = await self._take(name, hello, uid, client_id, owner)
+                if not isinstance(found, str):
+                    return found
+                owner = found
+                if owner != self._node.name and self._node.may_be_there(owner):
+                    raise OwnedElsewhere(owner)
 
     def new_token(self) -> str:
         """See ``Shelving``."""
@@ -310,12 +312,16 @@ class Durable:
         self._touch()
 
     def sweep(self) -> None:
-        """Have the store keep the sessions of this process."""
+        """Have the store keep the sessions of this process. To be called every few seconds."""
         if self._node.now >= self._touched + self._hub.settings.resume / TOUCH:
             self._touch()
 
     def _touch(self) -> None:
-        self._touched = self._node.now
+        self._touched = now = self._node.now
+        refused = [shelf for shelf in self._shelves.values() if shelf.client is None and shelf.since < now - PATIENCE]
+        for shelf in refused:  # they were prepared, and then there was no room, say
+            del self._shelves[shelf.name]
+            self._store.end(shelf.name, shelf.epoch).add_done_callback(_ignore)
         entered = [name for name, shelf in self._shelves.items() if shelf.client is not None]
         if entered:
             self._store.touch(entered).add_done_callback(self._on_touched)
@@ -328,7 +334,7 @@ class Durable:
                 self._close(shelf.client, 1001, MOVED, word="moved")
 
     def _shelf(self, name: str) -> _Shelf:
-        return self._shelves.setdefault(name, _Shelf(name))
+        return self._shelves.setdefault(name, _Shelf(name, self._node.now))
 
     def _close(self, client: Any, code: int, reason: str, *, word: str) -> None:
         client.session.close(code, reason, self._hub.now, word=word)

@@ -73,8 +73,6 @@ class ClassicClient:
 class ClassicSession:
     """See the module. Times are seconds of the driver's clock."""
 
-    shelved = False
-
     def __init__(self, settings: ServerSettings, transport: TransportName, now: float) -> None:
         self._settings = settings
         self._transport: TransportName = transport

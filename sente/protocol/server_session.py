@@ -55,7 +55,6 @@ from sente.protocol.watched import Watched
 class ServerSession:
     """See the module. Times are seconds of the driver's clock."""
 
-    shelved = False  # whether a store numbers what is said, see ``StoredSession``
     _conversation = Conversation
 
     def __init__(self, settings: ServerSettings, limits: PeerLimits, now: float) -> None:

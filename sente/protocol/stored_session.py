@@ -110,7 +110,6 @@ class StoredSession(ServerSession):
 
     _talk: StoredConversation
     _conversation = StoredConversation
-    shelved = True
 
     def __init__(self, settings: ServerSettings, limits: PeerLimits, now: float) -> None:
         super().__init__(settings, limits, now)

@@ -52,5 +52,5 @@ async def several(broker: Broker | list[Broker], count: int = 3, **options: Any)
 
 def client_of(app: Any, user: str, transport: Any = "ws", **options: Any) -> ServedClient:
     """A client in the same loop, to be entered."""
-    waits = {"timeout": 5.0, "connect_timeout": 5.0}
-    return ServedClient("/chsk", app=app, params={"user": user}, transport=transport, **waits, **options)
+    waits = {"timeout": 5.0, "connect_timeout": 5.0, **options}
+    return ServedClient("/chsk", app=app, params={"user": user}, transport=transport, **waits)

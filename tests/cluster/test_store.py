@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -182,3 +183,29 @@ async def test_a_session_of_which_a_part_was_evicted_is_gone(redis: Server, evic
     assert await outcome(one.put("s2", 1, b"x")) is Moved
     for closing in (one, two, connection):
         await closing.aclose()
+
+
+async def test_a_replica_that_takes_over_may_lack_something() -> None:
+    """Both write to disk what they confirm, but one confirms before the other has it."""
+    disk = ("--appendonly", "yes", "--appendfsync", "always", "--dir")
+    with (
+        TemporaryDirectory() as one,
+        TemporaryDirectory() as two,
+        redis_server(*disk, one) as first,
+        redis_server(*disk, two, "--replicaof", "127.0.0.1", str(first.port)) as second,
+    ):
+        before = RedisBroker(f"redis://127.0.0.1:{first.port}").store("n1", BOUNDS, lambda: None)
+        admin = redis_client.Redis(port=second.port)
+        async with asyncio.timeout(20):
+            while (await admin.info("replication"))["master_link_status"] != "up":  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            await before.create("s1", '"ada"', "c1")
+            while not await admin.exists("sente:durable:session:s1"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert await before.touch(["s1"]) == []
+        await admin.replicaof("NO", "ONE")
+        after = RedisBroker(f"redis://127.0.0.1:{second.port}").store("n1", BOUNDS, lambda: None)
+        assert await after.touch(["s1"]) == ["s1"]
+        assert await after.take("s1", '"ada"', "c1", "n1") is None
+        for closing in (before, after, admin):
+            await closing.aclose()

@@ -155,7 +155,8 @@ def test_what_is_kept_counts_from_when_it_is_said(it: Driver) -> None:
     it.session.stored(1, one, it.now)
     assert it.session.kept == (2, 20)
     assert it.session.items()[0] is one
-    it.receive(Ack(1)) if it.wait() else None
+    assert it.wait()
+    it.receive(Ack(1))
     it.session.stored(1, one, it.now)
     assert it.session.kept == (1, 10)
 
