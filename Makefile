@@ -5,6 +5,7 @@ export PYTHON
 
 PIP_INSTALL = .venv/bin/pip install --quiet --disable-pip-version-check
 CLIENT = sente/static/client.js
+COMPILED = $(wildcard sente/packers/compiled/*)
 # What must be covered to the last branch: the pure core, and all that reads bytes and values from outside.
 FULLY_COVERED = sente/protocol/*,sente/packers/*,sente/events/*
 OLDEST_FASTAPI := $(shell sed -n 's/.*"fastapi>=\([0-9.]*\)".*/\1/p' pyproject.toml)
@@ -24,6 +25,8 @@ test: .make/dev $(CLIENT) ## run every test and hold the coverage
 	cd js && npm test --silent
 	echo "==> Testing the Python package"
 	.venv/bin/coverage run -m pytest
+	echo "==> Testing the packers without their compiled part"
+	SENTE_PURE=1 .venv/bin/coverage run --append -m pytest -q tests/packers
 	echo "==> Asking for full branch coverage of $(FULLY_COVERED)"
 	.venv/bin/coverage report --include='$(FULLY_COVERED)' --fail-under=100
 
@@ -80,6 +83,7 @@ fmt: .make/dev ## format the code and fix what can be fixed
 clean: ## remove everything that was installed or built here
 	echo "==> Removing what was installed or built"
 	rm -rf .make .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .benchmarks dist
+	rm -rf build *.egg-info sente/packers/*.so
 	rm -rf benchmarks/.peers benchmarks/node_modules js/node_modules js/dist js/.build $(CLIENT)
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -90,13 +94,13 @@ clean: ## remove everything that was installed or built here
 	echo "==> Creating .venv"
 	$(PYTHON) -m venv .venv
 
-.make/demo: .venv/bin/pip pyproject.toml
+.make/demo: .venv/bin/pip pyproject.toml $(COMPILED)
 	echo "==> Installing the package with what the demo needs"
 	$(PIP_INSTALL) --editable '.[demo]'
 	mkdir -p .make && touch $@
 
-.make/dev: .venv/bin/pip pyproject.toml js/node_modules/.package-lock.json
-	scripts/debian-packages chromium nginx redis nats
+.make/dev: .venv/bin/pip pyproject.toml $(COMPILED) js/node_modules/.package-lock.json
+	scripts/debian-packages compiler chromium nginx redis nats
 	echo "==> Installing the package with the tools for development"
 	$(PIP_INSTALL) --editable '.[dev]'
 	mkdir -p .make && touch .make/demo $@
@@ -110,8 +114,8 @@ clean: ## remove everything that was installed or built here
 	touch $@
 
 # transit-python2 has a folder of its own: it installs the same module as transit-python.
-.make/bench: .venv/bin/pip pyproject.toml benchmarks/package-lock.json
-	scripts/debian-packages redis nats
+.make/bench: .venv/bin/pip pyproject.toml $(COMPILED) benchmarks/package-lock.json
+	scripts/debian-packages compiler redis nats
 	echo "==> Installing the peers"
 	$(PIP_INSTALL) --editable '.[bench]'
 	$(PIP_INSTALL) --upgrade --target benchmarks/.peers/transit-python2 transit-python2

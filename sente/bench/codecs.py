@@ -9,6 +9,10 @@ from sente.errors import ConfigError
 from sente.interfaces import Packer, VariedPacker, offer
 from sente.packers.handlers import TypeHandler
 from sente.packers.negotiation import BUILT_IN, for_peer, get, read_offer
+from sente.packers.walks import compiled
+
+PURE = "" if compiled else " (pure)"
+"""Whether the packers are without their compiled part: then the figures are others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,9 @@ def from_packer(packer: Packer, name: str = "") -> Codec:
     >>> from_packer(JsonPacker()).name
     'json'
     """
-    return Codec(name or packer.name, packer.pack, packer.unpack, f"sente-channels {version('sente-channels')}", True)
+    return Codec(
+        name or packer.name, packer.pack, packer.unpack, f"sente-channels {version('sente-channels')}{PURE}", True
+    )
 
 
 def built_in(names: Sequence[str] = (), types: Sequence[TypeHandler[Any]] = ()) -> list[Codec]:

@@ -120,6 +120,10 @@ class Types:
         """Whether there is a handler for exactly this type."""
         return any(handler.type is kind for handler in self.handlers)
 
+    def adopts(self, tag: str) -> bool:
+        """Whether a handler has taken over this built-in tag."""
+        return tag in self._adopted
+
     def lower(self, value: Any) -> Any:
         """One step down: to a plainer value, or a ``TaggedValue``.
 

@@ -20,13 +20,18 @@ comes back as the type it was; a ``TypeHandler`` is asked only for writing.
 """
 
 import math
+from collections.abc import Iterable
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 from sente.errors import PackError
 from sente.interfaces import Wire
-from sente.packers.limits import too_deep
+from sente.packers.handlers import TypeHandler
+from sente.packers.limits import UnpackLimits, too_deep
 from sente.packers.msgpack import is_plain
 from sente.packers.text import TextPacker, as_utf8, read_text, write_text
+from sente.packers.walks import BIG, compiled
 from sente.values import TaggedValue
 
 SCALARS = {type(None), bool, int, float, str}
@@ -45,6 +50,10 @@ class JsonPacker(TextPacker):
     name = "json"
     plain = True
 
+    def __init__(self, *, types: Iterable[TypeHandler[Any]] = (), limits: UnpackLimits | None = None) -> None:
+        super().__init__(types=types, limits=limits)
+        self._always_exact = self._types.overrides(UUID, Enum)  # which orjson writes without asking
+
     def unpack(self, wire: Wire, /) -> Any:
         """Read a value.
 
@@ -55,8 +64,10 @@ class JsonPacker(TextPacker):
 
     def _pack_fast(self, value: Any) -> bytes | None:
         try:
-            if is_plain(value):
+            if compiled.look(value) < BIG if compiled else is_plain(value):
                 return write_text(value)
+            if self._always_exact:
+                return None
             packed = write_text(value, self._lower)
         except (TypeError, RecursionError):
             return None

@@ -8,7 +8,8 @@ joined; only a scalar that is all there is, is quoted, ``{"~#'": 1}``. Reading t
 
 import re
 from collections.abc import Iterable
-from enum import Enum
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -31,9 +32,12 @@ from sente.packers.transit_scalars import (
     write_key,
     write_scalar,
 )
+from sente.packers.walks import compiled
 from sente.values import TaggedValue
 
-UUID_TEXT = re.compile(rb'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
+WALKED: tuple[type, ...] = (UUID, datetime, Decimal, set, frozenset)
+READ = "~^`bituf"
+"""Types that the compiled part writes, and tags that it reads, if there is no handler for them."""
 CONSTANTS = {type(None), bool}
 CONTAINERS = {list, dict}
 BEGINS = [
@@ -45,7 +49,7 @@ one that ends a string is never followed by a mark. To find a single byte costs 
 it is looked for first, and what is before it after that."""
 MARKED = [*((mark, begins) for mark, begins, _ in BEGINS), (b"\\"[0], re.compile(rb'\\(?<="\\)u00'))]
 """The same, and where an escape may hide it."""
-SCALAR = {int, float, TaggedValue, *CONSTANTS}
+PLAIN = {str, int, float, *CONSTANTS}
 
 
 class TransitPacker(TextPacker):
@@ -60,6 +64,10 @@ class TransitPacker(TextPacker):
     def __init__(self, *, types: Iterable[TypeHandler[Any]] = (), limits: UnpackLimits | None = None) -> None:
         super().__init__(types=types, limits=limits)
         self._texts = texts_of(self._types, verbose=True)
+        kinds = frozenset(kind for kind in WALKED if not self._types.handles(kind))
+        tags = "".join(tag for tag in READ if not self._types.adopts(tag))
+        self._writing = kinds, self._written, self._plain
+        self._reading = tags, not self._types.adopts("set"), self._scalar, self._composite, self._renamed
 
     # -- writing
 
@@ -76,46 +84,25 @@ class TransitPacker(TextPacker):
         return super().pack(value)
 
     def _pack_fast(self, value: Any) -> bytes | None:
-        if is_plain(value):
-            try:
-                return _with_escapes(write_text(value, big=False))
-            except TypeError:  # it holds bytes, or whole numbers beyond 2^53
-                pass
-        tags = 0
-        asked: list[Any] = []
-
-        def write(rich: Any) -> Any:
-            nonlocal tags
-            written, tagged = self._written(rich)
-            tags += tagged
-            if type(rich) is not bytes:  # which ormsgpack will not ask about
-                asked.append(written)
-            return written
-
         try:
-            packed = write_text(value, write, big=False)
-        except (TypeError, RecursionError):
+            if compiled:
+                found = compiled.look(value)
+                return write_text(compiled.tree(value, *self._writing) if found else value, big=False)
+            return _with_escapes(write_text(value, big=False)) if is_plain(value) else None
+        except (PackError, RecursionError, TypeError):  # whatever it is, the exact way says so better
             return None
-        if b"null" in packed or (0x2D in packed and UUID_TEXT.search(packed)):
-            # It may have been NaN, or a UUID, which orjson writes as a string: ormsgpack knows.
-            uuids = _uuids_in(value, asked)
-            packed, found = UUID_TEXT.subn(rb'"~u\1"', packed)
-            if found != uuids:
-                return None
-            tags += found
-        return (packed if _marks_tags(packed, tags) else None) if tags else _with_escapes(packed)
 
-    def _written(self, rich: Any) -> tuple[Any, bool]:
-        """What stands for a value that JSON has no word for, and whether that is tagged."""
-        kind = type(rich)
-        if kind in self._texts and (text := self._texts[kind](rich)) is not None:
+    def _written(self, value: Any) -> tuple[Any, bool]:
+        """What stands for a value that is neither list nor map, and whether it is tagged: then only what is behind a
+        tag is still to be written."""
+        kind = type(value)
+        if kind in self._texts and (text := self._texts[kind](value)) is not None:
             return text, True
-        lowered = rich if kind is TaggedValue else self._types.lower(rich)
-        if type(lowered) is bytes:
-            return write_scalar(lowered), True
-        if type(lowered) is not TaggedValue:
-            return lowered, False
-        return write_scalar(lowered) if is_scalar(lowered) else {f"~#{lowered.tag}": rep_of(lowered)}, True
+        if kind is TaggedValue and not is_scalar(value):
+            return {f"~#{value.tag}": rep_of(value)}, True
+        if kind is TaggedValue or kind in PLAIN:
+            return write_scalar(value), True
+        return self._types.lower(value), False
 
     def pack_plain(self, value: Any) -> str | None:
         """The value as JSON without tags, if it needs none, else ``None``.
@@ -130,10 +117,10 @@ class TransitPacker(TextPacker):
 
     def _plain(self, value: Any, depth: int) -> Any:
         kind = type(value)
+        if kind in PLAIN:
+            return write_scalar(value)
         if not depth:
             raise too_deep()
-        if kind is str:
-            return f"~{value}" if value[:1] in MARKS else value
         if kind is dict:
             return self._map(value, depth - 1)
         if kind is list or kind is tuple:
@@ -145,13 +132,10 @@ class TransitPacker(TextPacker):
                 else self._plain(inner, depth - 1)
                 for inner in value
             ]
-        if kind in self._texts and (text := self._texts[kind](value)) is not None:
-            return text
-        if kind is TaggedValue and not is_scalar(value):
-            return {f"~#{value.tag}": self._plain(rep_of(value), depth - 1)}
-        if kind in SCALAR:
-            return write_scalar(value)
-        return self._plain(self._types.lower(value), depth - 1)
+        stand, tagged = self._written(value)
+        if not tagged:
+            return self._plain(stand, depth - 1)
+        return {tag: self._plain(rep, depth - 1) for tag, rep in stand.items()} if type(stand) is dict else stand
 
     def _map(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
         written: dict[str, Any] = {}
@@ -186,21 +170,21 @@ class TransitPacker(TextPacker):
         try:
             if _may_be_cached(raw):
                 return CachingReader(self._types).value(plain)
-            return self._restored(plain)
+            return compiled.restore(plain, *self._reading) if compiled else self._restored(plain)
         except RecursionError as error:
             raise UnpackError("nested too deeply") from error
 
     def _restored(self, plain: Any) -> Any:
         """The value, made of the lists and maps that it was read into: most of what is in them stays."""
         if type(plain) is str:
-            return read_scalar(plain, self._types) if plain[:1] in MARKS else plain
+            return self._scalar(plain) if plain[:1] in MARKS else plain
         if type(plain) is list:
             if len(plain) == 2 and type(plain[0]) is str and plain[0][:2] == "~#":
-                return self._composite(plain[0], plain[1])
+                return self._composite(plain[0], self._restored(plain[1]))
             for index, inner in enumerate(plain):
                 if type(inner) is str:
                     if inner[:1] in MARKS:
-                        plain[index] = read_scalar(inner, self._types)
+                        plain[index] = self._scalar(inner)
                 elif type(inner) in CONTAINERS:
                     plain[index] = self._restored(inner)
             return plain
@@ -208,48 +192,28 @@ class TransitPacker(TextPacker):
 
     def _map_of(self, plain: dict[str, Any]) -> Any:
         if len(plain) == 1 and (key := next(iter(plain)))[:2] == "~#":
-            return self._composite(key, plain[key])
+            return self._composite(key, self._restored(plain[key]))
         marked = False
         for key, inner in plain.items():
             marked = marked or key[:1] in MARKS
             if type(inner) is str:
                 if inner[:1] in MARKS:
-                    plain[key] = read_scalar(inner, self._types)
+                    plain[key] = self._scalar(inner)
             elif type(inner) in CONTAINERS:
                 plain[key] = self._restored(inner)
         if not marked:
             return plain
-        keys = [hashable(read_scalar(key, self._types)) if key[:1] in MARKS else key for key in plain]
+        return self._renamed(plain)
+
+    def _renamed(self, plain: dict[str, Any]) -> dict[Any, Any]:
+        keys = [hashable(self._scalar(key)) if key[:1] in MARKS else key for key in plain]
         return as_map(keys, list(plain.values()))
 
+    def _scalar(self, text: str) -> Any:
+        return read_scalar(text, self._types)
+
     def _composite(self, mark: str, rep: Any) -> Any:
-        return read_composite(mark[2:], self._restored(rep), self._types)
-
-
-def _marks_tags(packed: bytes, tags: int) -> bool:
-    """Whether no other strings than those of that many tags begin with a mark."""
-    return packed.count(b'"~') == tags and b'"^' not in packed and b'"`' not in packed
-
-
-def _uuids_in(value: Any, asked: list[Any]) -> int | None:
-    """How many UUIDs are written without being asked about; ``None``: there may be numbers that are none, or all is
-    different this time.
-
-    Args:
-        value: What is written.
-        asked: What was answered for each value asked about, in their order.
-    """
-    uuids = 0
-    again = iter(asked)
-
-    def look(rich: Any) -> Any:
-        nonlocal uuids
-        if type(rich) is UUID:
-            uuids += 1
-            return None
-        return rich.value if isinstance(rich, Enum) else next(again)
-
-    return uuids if is_plain(value, look) and next(again, again) is again else None
+        return read_composite(mark[2:], rep, self._types)
 
 
 def _with_escapes(packed: bytes) -> bytes:
@@ -270,4 +234,4 @@ def _may_be_marked(raw: bytes) -> bool:
 
 def _may_be_cached(raw: bytes) -> bool:
     """Whether Transit may be in its caching form: then it has a map that is a list, or a code."""
-    return b'"^' in raw or b'"\\u00' in raw
+    return any(mark in raw and begins.search(raw) for mark, begins in MARKED if mark not in b"~`")

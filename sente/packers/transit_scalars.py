@@ -69,8 +69,6 @@ def write_scalar(value: Any) -> Any:
             return value if -EXACT < value < EXACT else _big(value)
         case float():
             return value if math.isfinite(value) else f"~z{FINITE_NOT[str(value)]}"
-        case bytes():
-            return f"~b{b64encode(value).decode()}"
         case _:
             return f"~{value.tag}{value.rep}"
 

@@ -18,6 +18,7 @@ from sente.packers.json import JsonPacker
 from sente.packers.msgpack import MsgpackPacker
 from sente.packers.negotiation import Spoken, for_peer, packers
 from sente.packers.transit import TransitPacker
+from sente.packers.walks import compiled
 from tests.packers.examples import same
 from tests.packers.test_negotiation import Reversed
 
@@ -217,8 +218,9 @@ def test_where_the_stack_ends(packer: Any) -> None:
         depth, frame = depth + 1, back
     levels = sys.getrecursionlimit() - depth - 150
     hard = [deep(200), {(1,): float("nan")}]  # only for the slow ways
-    with pytest.raises(PackError, match=r"deep|key of type"):
-        near_the_end_of_the_stack(lambda: packer.pack(hard), levels)
+    if packer is not TRANSIT or not compiled:  # which needs no stack either
+        with pytest.raises(PackError, match=r"deep|key of type"):
+            near_the_end_of_the_stack(lambda: packer.pack(hard), levels)
     wire = "[" * 200 + '"~:a"' + "]" * 200 if isinstance(packer.pack(1), str) else b"\x91" * 200 + b"\xcc\x01"
     if packer not in (JSON, CBOR):  # cbor2 needs no stack
         with pytest.raises(UnpackError, match="deep"):
