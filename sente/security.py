@@ -127,7 +127,7 @@ class Security:
             raise Rejected(403, reason, check="csrf")
         if not allow_origin(connection, self.allowed_origins):
             origin = connection.headers.get("origin") or "another site"
-            reason = f"pages of {origin} may not connect: the server's allowed_origins would have to name it"
+            reason = f"pages of {origin} may not connect: add allowed_origins=[{origin!r}] at the server"
             raise Rejected(403, reason, check="origin")
         if self.authorize is not None and not await ask(self.authorize, connection):
             raise Rejected(401, "not authorized: log in, then reconnect", check="authorize")

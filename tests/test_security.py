@@ -70,7 +70,7 @@ REFUSALS: list[tuple[Hooks, dict[str, Any], int, str]] = [
     ({"csrf": True}, {"session": {"csrf-token": "t"}}, 403, "give the client what csrf_token(request) returns"),
     ({"csrf": True}, {"hello": {**HELLO, "csrf": "t"}}, 403, "the CSRF token is missing or wrong"),
     ({"csrf": lambda *_: False}, {}, 403, "the CSRF token is missing or wrong"),
-    ({}, {"headers": EVIL}, 403, "allowed_origins would have to name it"),
+    ({}, {"headers": EVIL}, 403, "add allowed_origins=['https://evil.example'] at"),
     ({"authorize": lambda _: False}, {}, 401, "log in, then reconnect"),
 ]
 

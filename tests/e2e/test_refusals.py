@@ -76,7 +76,7 @@ async def node_client(port: int, transport: Transport, *, packer: str | None, or
     [
         ({"reject": lambda _: "closed on Mondays"}, {}, (403, "closed on Mondays")),
         ({"csrf": True}, {}, (403, "give the client what csrf_token(request) returns")),
-        ({}, {"origin": EVIL}, (403, "allowed_origins would have to name it")),
+        ({}, {"origin": EVIL}, (403, "add allowed_origins=['https://evil.example'] at")),
         ({"authorize": lambda _: False}, {}, (401, "not authorized: log in, then reconnect")),
         ({}, {"packer": "morse"}, (406, "the server speaks packers=auto,json")),
     ],

@@ -130,7 +130,7 @@ async def test_a_refused_upgrade_says_why(served: tuple[ChannelSocket, str]) -> 
 @pytest.mark.parametrize(
     ("options", "packet", "code", "reason"),
     [
-        ({"origin": "https://evil.example"}, HELLO, 4403, "allowed_origins would have to name it"),
+        ({"origin": "https://evil.example"}, HELLO, 4403, "add allowed_origins=['https://evil.example'] at"),
         ({}, {"hello": 2}, 4400, "must be a hello"),
         ({}, HELLO | {"auth": "x" * 9000}, 4400, "8192 bytes"),
     ],
