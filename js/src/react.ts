@@ -33,35 +33,26 @@ export interface Asked<T = unknown> {
 
 const NOTHING: Asked<never> = { pending: false, reply: undefined, error: null };
 
-/** A client while somebody uses it, as a store of React's. */
+/** A client while its component is mounted, as a store of React's. */
 class Mounted {
   client: Client | null = null;
-  #users = 0;
   readonly #make: () => Client;
 
   constructor(make: () => Client) {
     this.#make = make;
   }
 
+  // StrictMode mounts, unmounts and mounts again in one turn: a client that is closed in its first opens no line.
   readonly subscribe = (changed: () => void): (() => void) => {
-    this.#users += 1;
-    if (!this.client) {
-      this.client = this.#make();
-      changed();
-    }
+    const client = (this.client = this.#make());
+    changed();
     return () => {
-      this.#users -= 1;
-      setTimeout(() => this.#leave()); // StrictMode is back before that
+      void client.close();
+      this.client = null;
     };
   };
 
   readonly get = (): Client | null => this.client;
-
-  #leave(): void {
-    if (this.#users > 0) return;
-    void this.client?.close();
-    this.client = null;
-  }
 }
 
 const none = (): null => null;
