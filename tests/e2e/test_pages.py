@@ -253,3 +253,36 @@ async def test_a_server_that_is_replaced_in_the_middle(browser: Browser, transpo
             await page.close()
     assert old.got + new.got == sorted({*old.got, *new.got})
     assert {*old.got, *new.got, *doubtful} == set(range(said))
+
+
+WORKER = """async (url) => {
+    const script = `
+        import { connect } from "${url}/client.js";
+        const chsk = connect("${url}", { transport: "TRANSPORT" });
+        await chsk.ready;
+        postMessage([await chsk.request("test/echo", new Set(["先手"])), chsk.state.transport]);
+        await chsk.close();`;
+    const worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })), { type: "module" });
+    return new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => resolve([[...data[0]], data[1]]);
+        worker.onerror = (event) => reject(event);
+    });
+}"""
+
+
+@pytest.mark.parametrize("transport", ["ws", "poll"])
+async def test_a_worker_of_a_page(browser: Browser, transport: str) -> None:
+    chsk = ChannelSocket(packers="auto", csrf=False)
+
+    @chsk.on("test/echo")
+    async def echo(msg: Message) -> Any:
+        return msg.data
+
+    app = FastAPI(lifespan=chsk.lifespan)
+    app.include_router(channel_router(chsk, "/chsk"))
+    app.add_api_route("/", lambda: HTMLResponse("<title>page</title>"))
+    async with serving(app) as port, visiting(browser) as context:
+        page = await context.new_page()
+        await page.goto(f"http://127.0.0.1:{port}/")
+        ask = WORKER.replace("TRANSPORT", transport)
+        assert await page.evaluate(ask, f"http://127.0.0.1:{port}/chsk") == [["先手"], transport]
