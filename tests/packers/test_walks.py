@@ -224,6 +224,20 @@ def test_a_handler_is_asked() -> None:
     assert read == [Id(UUID(int=8)), Tags({1, 2}), Price(Decimal("1.5")), value[0]]
 
 
+class Odd(Own):
+    """Says more than that it cannot be hashed."""
+
+    def __hash__(self) -> int:
+        raise ValueError("no hash")
+
+
+def test_what_members_of_a_set_raise_is_an_error_of_reading() -> None:
+    packer = TransitPacker(types=[TypeHandler(tag="app/odd", type=Odd, encode=lambda own: own.value, decode=Odd)])
+    assert packer.unpack('[{"~#app/odd":1}]') == [Odd(1)]
+    with pytest.raises(UnpackError, match="tag 'set': ValueError"):
+        packer.unpack('[{"~#set":[{"~#app/odd":1}]}]')
+
+
 class Tampering:
     """What changes the value that it is part of while that is written."""
 

@@ -13,6 +13,7 @@ typedef struct {
     PyObject *renamed;   /* asked for a map whose keys begin with marks */
 } Reader;
 
+/* No deeper than `read_text` lets through. */
 static PyObject *restored(const Reader *reader, PyObject *plain);
 
 /* The number in so many digits; -1: these are none. */
@@ -165,7 +166,7 @@ read_set(PyObject *rep)
     if (!PyList_CheckExact(rep) || PyList_GET_SIZE(rep) > MEMBERS)
         return NULL;
     PyObject *value = PySet_New(rep);
-    if (!value && PyErr_ExceptionMatches(PyExc_TypeError))
+    if (!value && PyErr_ExceptionMatches(PyExc_Exception)) /* whatever its members say of being hashed */
         PyErr_Clear();
     if (value && PySet_GET_SIZE(value) != PyList_GET_SIZE(rep))
         Py_CLEAR(value);
@@ -229,14 +230,9 @@ restored(const Reader *reader, PyObject *plain)
 {
     if (PyUnicode_CheckExact(plain))
         return is_marked(plain) ? read_scalar(reader, plain) : Py_NewRef(plain);
-    int list = PyList_CheckExact(plain);
-    if (!list && !PyDict_CheckExact(plain))
-        return Py_NewRef(plain);
-    if (Py_EnterRecursiveCall(" while reading Transit"))
-        return NULL;
-    PyObject *value = list ? restored_list(reader, plain) : restored_map(reader, plain);
-    Py_LeaveRecursiveCall();
-    return value;
+    if (PyList_CheckExact(plain))
+        return restored_list(reader, plain);
+    return PyDict_CheckExact(plain) ? restored_map(reader, plain) : Py_NewRef(plain);
 }
 
 PyObject *
