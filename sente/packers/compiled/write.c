@@ -9,7 +9,7 @@ static PyObject *uuid_type, *decimal_type, *int_name;
 typedef struct {
     PyObject *kinds;   /* types that are written here */
     PyObject *written; /* asked for what stands for a value: a pair, as `TransitPacker._written` returns it */
-    PyObject *plain;   /* asked for a map with keys that are no strings, with the depth */
+    PyObject *plain;   /* asked for a map with marked keys, or keys that are no strings, with the depth */
 } Writer;
 
 static PyObject *written(const Writer *writer, PyObject *value, int depth);
